@@ -170,7 +170,14 @@ export default {
       name: 'source-does-not-import-tests',
       severity: 'error',
       from: { path: '^src/' },
-      to: { path: '^(test|chaos)/' }
+      to: { path: '^(test|chaos|web)/' }
+    },
+    {
+      name: 'the-page-imports-itself-only',
+      comment: 'The web page knows a node by its interface: web/src may import only web/src and packages.',
+      severity: 'error',
+      from: { path: '^web/src/' },
+      to: { path: '^(src|test|chaos)/' }
     },
     {
       name: 'only-declared-dependencies',

@@ -49,8 +49,25 @@ const rawTimersAndRandomness = {
   ]
 }
 
+const typedRules = {
+  '@typescript-eslint/await-thenable': 'error',
+  '@typescript-eslint/no-floating-promises': 'error',
+  '@typescript-eslint/no-for-in-array': 'error',
+  '@typescript-eslint/no-misused-promises': 'error',
+  '@typescript-eslint/no-unnecessary-type-assertion': 'error',
+  '@typescript-eslint/only-throw-error': 'error',
+  '@typescript-eslint/require-array-sort-compare': ['error', { ignoreStringArrays: true }],
+  '@typescript-eslint/restrict-plus-operands': 'error',
+  '@typescript-eslint/return-await': ['error', 'error-handling-correctness-only'],
+  '@typescript-eslint/switch-exhaustiveness-check': [
+    'error',
+    { considerDefaultExhaustiveForUnions: true, requireDefaultForNonUnion: false }
+  ],
+  '@typescript-eslint/unbound-method': ['error', { ignoreStatic: true }]
+}
+
 export default tseslint.config(
-  { ignores: ['dist/', 'coverage/', 'data/', '.bench/'] },
+  { ignores: ['dist/', 'coverage/', 'data/', '.bench/', 'web/src/api/openapi-types.ts'] },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   {
     files: ['src/**/*.ts', 'test/**/*.ts', '*.config.ts'],
@@ -59,22 +76,16 @@ export default tseslint.config(
       parserOptions: { project: './tsconfig.json', tsconfigRootDir: import.meta.dirname }
     },
     plugins: { '@typescript-eslint': tseslint.plugin },
-    rules: {
-      '@typescript-eslint/await-thenable': 'error',
-      '@typescript-eslint/no-floating-promises': 'error',
-      '@typescript-eslint/no-for-in-array': 'error',
-      '@typescript-eslint/no-misused-promises': 'error',
-      '@typescript-eslint/no-unnecessary-type-assertion': 'error',
-      '@typescript-eslint/only-throw-error': 'error',
-      '@typescript-eslint/require-array-sort-compare': ['error', { ignoreStringArrays: true }],
-      '@typescript-eslint/restrict-plus-operands': 'error',
-      '@typescript-eslint/return-await': ['error', 'error-handling-correctness-only'],
-      '@typescript-eslint/switch-exhaustiveness-check': [
-        'error',
-        { considerDefaultExhaustiveForUnions: true, requireDefaultForNonUnion: false }
-      ],
-      '@typescript-eslint/unbound-method': ['error', { ignoreStatic: true }]
-    }
+    rules: typedRules
+  },
+  {
+    files: ['web/**/*.{ts,tsx}'],
+    languageOptions: {
+      parser: tseslint.parser,
+      parserOptions: { project: './web/tsconfig.json', tsconfigRootDir: import.meta.dirname }
+    },
+    plugins: { '@typescript-eslint': tseslint.plugin },
+    rules: typedRules
   },
   {
     // A handler that rejects in a test fails that test by itself, and methods are taken apart from literals only.
@@ -85,6 +96,20 @@ export default tseslint.config(
     }
   },
   { files: ['src/**/*.ts'], ignores: ['src/core/**'], rules: rawTimersAndRandomness },
+  {
+    // The page takes its time from one file, too; random keys come from the browser.
+    files: ['web/**/*.{ts,tsx}'],
+    ignores: ['web/src/browser/**'],
+    rules: {
+      'no-restricted-globals': [
+        'error',
+        ...['setTimeout', 'setInterval', 'performance'].map(name => ({
+          name,
+          message: 'Take Timers (web/src/browser/timers.ts).'
+        }))
+      ]
+    }
+  },
   {
     // Tests wait for events, never for time to pass; those that drive real processes are spoken of below.
     files: ['test/{unit,contract,simulation}/**/*.ts'],

@@ -24,6 +24,7 @@ export default defineConfig({
     maxWorkers: 2,
     projects: [
       project('unit', 20 * seconds),
+      { test: { ...project('web', 20 * seconds).test, include: ['web/test/**/*.test.ts'] } },
       project('contract', 30 * seconds),
       project('integration', 120 * seconds),
       project('simulation', 600 * seconds),

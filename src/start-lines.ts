@@ -25,8 +25,8 @@ export function startLines(facts: StartFacts): string[] {
     `  Photos  \`${command} put FILE…\` adds some${isUrl ? `; see ${http}/photos` : ''}`,
     ...(isUrl
       ? [
-          `  Page    ${http}/docs#operator=${operatorToken}`,
-          '          shows and tries the interface as the operator; keep it to yourself'
+          `  Page    ${http}/#operator=${operatorToken}`,
+          '          shows your photos, and you as the operator; keep it to yourself'
         ]
       : []),
     `  Data    ${folder}`,

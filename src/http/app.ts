@@ -21,6 +21,7 @@ import { addLibraryRoutes } from './native/routes/library.js'
 import { addLogLevelRoute } from './native/routes/log-level.js'
 import { addMetricsRoute, METRICS_ROUTE } from './native/routes/metrics.js'
 import { addNodeRoutes } from './native/routes/node.js'
+import { addPage } from './native/routes/page.js'
 import { addPhotoContentRoute } from './native/routes/photo-content.js'
 import { addPhotoListRoutes } from './native/routes/photo-list.js'
 import { addPhotoMetaRoutes } from './native/routes/photo-meta.js'
@@ -129,7 +130,10 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   addPhotoZipRoute(app, context)
   const { scrape } = components
   if (scrape !== undefined) addMetricsRoute(app, { scrape, token: init.metricsToken })
-  if (webFile !== undefined) addDocsPage(app, webFile)
+  if (webFile !== undefined) {
+    addDocsPage(app, webFile)
+    await addPage(app, webFile, log)
+  }
   const { similarity } = components
   if (similarity !== undefined) addSimilarityRoutes(app, { ...context, similarity })
   await app.register(async uploads => {

@@ -68,7 +68,10 @@ async function startWithNpx(folder: string): Promise<string> {
 test('the package runs where its tarball is installed, and holds nothing but the program', async () => {
   const folder = await temporaryDirectory()
   const { tarball, paths } = await pack(folder)
-  const others = paths.filter(path => !/^dist\/[a-z0-9/-]+\.js$/.test(path))
+  const page = paths.filter(path => path.startsWith('dist/web/page/')).map(path => path.slice('dist/web/page/'.length))
+  expect(page).toEqual(expect.arrayContaining(['files.json', 'index.html', 'index.html.br', 'index.html.gz']))
+  for (const name of page) expect(name).toMatch(/^(files\.json|index\.html|[\w-]+-[\w-]{8}\.(js|css|svg))(\.br|\.gz)?$/)
+  const others = paths.filter(path => !path.startsWith('dist/web/page/') && !/^dist\/[a-z0-9/-]+\.js$/.test(path))
   const web = ['LICENSE', 'index.html', 'swagger-ui-bundle.js.LICENSE.txt', 'swagger-ui.css']
   const files = ['LICENSE', 'NOTICE', 'README.md', 'dist/places.br', ...web.map(name => `dist/web/docs/${name}`)]
   expect(others.sort()).toEqual([...files, 'package.json'])

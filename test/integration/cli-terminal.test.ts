@@ -58,7 +58,7 @@ describe.skipIf(!hasTerminals)('on a terminal', () => {
     expect(output).not.toContain('ready {')
     expect(output).toContain(`  Data    ${join(folder, 'data')}\r\n`)
     const token = (await readFile(join(folder, 'data', 'operator.token'), 'utf8')).trim()
-    expect(output).toContain(`/docs#operator=${token}\r\n`)
+    expect(output).toContain(`/#operator=${token}\r\n`)
     const url = /running at (http:\/\/127\.0\.0\.1:\d+)\. /.exec(output)?.[1]
     expect((await fetch(`${url}/health/ready`)).status).toBe(200)
     expect(await program.type(CTRL_C)).toBe(0)

@@ -124,7 +124,7 @@ describe('the node', () => {
       expect(codeOf(answer), `${method} ${path}`).toBe('405 ERR_METHOD_NOT_ALLOWED')
       expect(answer.headers.allow).toBe(allow)
     }
-    for (const path of ['/', '/nope', '/photo', '/similar', '/cache']) {
+    for (const path of ['/assets', '/nope', '/photo', '/similar', '/cache']) {
       expect(codeOf(await http.client.request('GET', path)), path).toBe('404 ERR_NOT_FOUND')
     }
   })

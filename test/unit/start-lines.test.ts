@@ -29,7 +29,7 @@ test('a fresh start says where, what of the model, and that there is no key, in 
 })
 
 test('the page that makes its reader the operator, but not of a Unix socket', () => {
-  expect(lineOf('Page', {})).toContain(`http://127.0.0.1:8000/docs#operator=${'ab'.repeat(32)}\n`)
+  expect(lineOf('Page', {})).toContain(`http://127.0.0.1:8000/#operator=${'ab'.repeat(32)}\n`)
   expect(startLines({ ...FRESH, http: 'unix:/run/sheaf.sock' }).join('\n')).not.toMatch(/unix:\S*\/(photos|docs)|abab/)
 })
 

@@ -16,7 +16,7 @@ import type { LibraryLists } from '../../photos/library-lists.js'
 import type { PhotoZip } from '../../photos/photo-zip.js'
 import type { Photos } from '../../photos/photos.js'
 import type { Similarity } from '../../search/similarity.js'
-import type { ReadWebFile } from '../web/static.js'
+import type { ReadWebFile } from '../web/page-files.js'
 import type { HttpMeter } from '../wire/http-meter.js'
 import type { HttpTimeouts } from '../wire/timeouts.js'
 

@@ -37,6 +37,9 @@ export function contentHeaders(head: ContentHead, source: 'local' | 'peer' | 'ca
     contentDisposition(active ? 'attachment' : 'inline', head.name),
     'X-Content-Type-Options',
     'nosniff',
+    // over plain HTTP by a name, browsers do not say that another site's page asks: they have to refuse it themselves
+    'Cross-Origin-Resource-Policy',
+    'same-origin',
     'X-Sheaf-Source',
     source
   ]

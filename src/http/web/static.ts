@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { SheafError } from '../../core/errors.js'
+import type { ReadWebFile } from './page-files.js'
 
 /** Nothing from elsewhere, nothing inline that runs, and nobody may put the page into a frame. */
 const CONTENT_SECURITY_POLICY = [
@@ -27,9 +28,6 @@ export interface StaticFile {
   /** Default: it is not in the document of the interface. */
   readonly schema?: object
 }
-
-/** @returns the bytes of a built file; undefined: it is not there */
-export type ReadWebFile = (path: string) => Promise<Uint8Array | undefined>
 
 /** Serves files to browsers, under a policy that lets a page load and ask nothing but this node. */
 export function addStaticFiles(app: FastifyInstance, files: readonly StaticFile[], read: ReadWebFile): void {

@@ -3,6 +3,8 @@ import { isIP } from 'node:net'
 import { SheafError } from '../../core/errors.js'
 import type { Sender } from './forwarded.js'
 
+/** Names that nobody can register: RFC 6762, RFC 8375. */
+const LOCAL_NAME = /\.(?:local|home\.arpa)$/
 /** Allowed Host headers remembered, at most. */
 const ALLOWED_HOSTS_MAX = 64
 
@@ -10,7 +12,8 @@ const ALLOWED_HOSTS_MAX = 64
  * Keeps other sites' web pages from using this node through the browser of someone who can reach it.
  *
  * - Host: an attacker can point a DNS name at this node after the page was loaded (DNS rebinding). Only names that outsiders
- *   cannot register are allowed: IP literals, names without a dot, the machine's own, and those the operator allows.
+ *   cannot register are allowed: IP literals, names without a dot or below `local` and `home.arpa`, the machine's own, and
+ *   those the operator allows.
  * - Origin and Sec-Fetch-Site: the browser names the page that sends the request. Other origins are refused, except for
  *   following a link (a top-level navigation by GET), which shows the answer only to the user.
  *
@@ -30,7 +33,7 @@ export class HostGuard {
   allowsHost(host: string): boolean {
     if (this.#allowedHosts.has(host)) return true
     const name = hostName(host)
-    if (name === undefined || !(isIP(name) !== 0 || !name.includes('.') || this.#names.has(name))) return false
+    if (name === undefined || !(isIP(name) !== 0 || isUnregistrable(name) || this.#names.has(name))) return false
     if (this.#allowedHosts.size >= ALLOWED_HOSTS_MAX) this.#allowedHosts.clear()
     this.#allowedHosts.add(host)
     return true
@@ -66,6 +69,10 @@ export class HostGuard {
       throw new SheafError('ERR_FOREIGN_ORIGIN', 'a web page of another site may not use this node')
     }
   }
+}
+
+function isUnregistrable(name: string): boolean {
+  return !name.includes('.') || LOCAL_NAME.test(name)
 }
 
 function isNavigation(method: string, headers: IncomingHttpHeaders): boolean {

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
-import { addStaticFiles, type ReadWebFile, type StaticFile } from '../../web/static.js'
+import type { ReadWebFile } from '../../web/page-files.js'
+import { addStaticFiles, type StaticFile } from '../../web/static.js'
 import { problems } from '../schemas/common.js'
 
 const PAGE = {

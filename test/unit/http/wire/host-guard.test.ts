@@ -28,6 +28,9 @@ describe('Host', () => {
     'LOCALHOST:8000',
     'localhost.',
     'nas',
+    'nas.local',
+    'Photos.Local:8000',
+    'nas.home.arpa',
     'box.example',
     'BOX.example:8000',
     'photos.example.org.:443'
@@ -38,6 +41,9 @@ describe('Host', () => {
 
   test.each([
     'evil.example',
+    'local.evil.example',
+    'evillocal.example',
+    'home.arpa.example',
     'evil.example:8000',
     'box.example.evil.com',
     '127.0.0.1.evil.com',

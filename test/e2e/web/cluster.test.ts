@@ -1,0 +1,56 @@
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { HttpClient } from '../../support/http-client.js'
+import { killAllNodes, NodeProcess, temporaryFolder } from '../../support/node-process.js'
+import { scene, toImage } from '../../support/test-pictures.js'
+import { until } from '../../support/until.js'
+import { RealBrowser, SKIPS_PAGES } from '../../support/web/browser.js'
+
+/* The page of one node of two: what happens at the other one is seen here. */
+const folder = temporaryFolder('page-of-two')
+let a: NodeProcess
+let b: NodeProcess
+let browser: RealBrowser
+
+describe.skipIf(SKIPS_PAGES).sequential('the page of a node among others', () => {
+  beforeAll(async () => {
+    a = await NodeProcess.start({ dataDir: join(folder.path, 'a') })
+    b = await NodeProcess.start({ dataDir: join(folder.path, 'b'), flags: ['--join', a.p2p] })
+    browser = await RealBrowser.start()
+  })
+  afterEach(async () => {
+    await browser.closePages()
+    expect(browser.complaints.splice(0)).toEqual([])
+  })
+  afterAll(async () => {
+    await browser?.close()
+    await killAllNodes()
+    folder.remove()
+  })
+
+  it('shows what is uploaded at another one, by itself', async () => {
+    const page = await browser.open(a.url)
+    await page.getByRole('heading', { name: 'No photos yet' }).waitFor()
+    const client = new HttpClient(b.url)
+    const body = await toImage(scene(5, 400, 300))
+      .jpeg()
+      .toBuffer()
+    const { photo_id: id } = await client.json<{ photo_id: string }>('PUT', '/v1/photos?filename=b.jpg', 201, { body })
+    client.close()
+    await page.locator(`[data-id="${id}"]`).waitFor({ timeout: 5_000 })
+    await until(
+      'its picture is shown',
+      20_000,
+      async () => await page.evaluate(`document.querySelector('[data-id="${id}"] img')?.naturalWidth > 0`)
+    )
+  })
+
+  it('says that all is safe, and soon that a machine is gone', async () => {
+    const page = await browser.open(`${a.url}/#/cluster`)
+    await page.getByRole('heading', { name: 'All photos are safe' }).waitFor({ timeout: 30_000 })
+    expect(await page.getByRole('listitem').filter({ hasText: 'has everything' }).count()).toBe(2)
+    await b.kill9()
+    await page.getByRole('heading', { name: 'Needs a look' }).waitFor({ timeout: 15_000 })
+    await page.getByText(/^Not in reach: /).waitFor()
+  })
+})

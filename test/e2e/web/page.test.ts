@@ -1,0 +1,345 @@
+import { readdirSync, statSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import axe from 'axe-core'
+import type { Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { HttpClient, type PhotoMeta } from '../../support/http-client.js'
+import { killAllNodes, NodeProcess, REPOSITORY, temporaryFolder } from '../../support/node-process.js'
+import { scene, toImage } from '../../support/test-pictures.js'
+import { until } from '../../support/until.js'
+import { RealBrowser, SKIPS_PAGES } from '../../support/web/browser.js'
+
+/*
+ * The page in a real browser, in front of a real node, under the policy that the node sends. The console has to stay empty.
+ */
+const PICTURES = 40
+const KB = 1_000
+const UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/
+
+const folder = temporaryFolder('page')
+const trip = join(folder.path, 'trip')
+let node: NodeProcess
+let client: HttpClient
+let browser: RealBrowser
+let paths: string[]
+
+async function makePictures(): Promise<string[]> {
+  await mkdir(trip, { recursive: true })
+  const made: string[] = []
+  for (let i = 0; i < PICTURES; i++) {
+    const [width, height] = i % 4 === 0 ? [300, 400] : [480, 320]
+    const path = join(trip, `IMG_202${i % 3}071${i % 10}_10${String(i).padStart(2, '0')}00.jpg`)
+    await writeFile(
+      path,
+      await toImage(scene(i + 1, width, height))
+        .jpeg()
+        .toBuffer()
+    )
+    made.push(path)
+  }
+  return made
+}
+
+/** Tiles that show their picture, and of which photo it is. */
+async function shownTiles(page: Page): Promise<{ readonly id: string; readonly src: string }[]> {
+  return await page.evaluate<{ id: string; src: string }[]>(
+    `[...document.querySelectorAll('.tile')].flatMap(tile => {
+      const image = tile.querySelector('img')
+      return image?.complete && image.naturalWidth > 0 ? [{ id: tile.dataset.id, src: image.currentSrc }] : []
+    })`
+  )
+}
+
+async function untilShown(page: Page, count: number): Promise<void> {
+  await until(`${count} pictures are shown`, 20_000, async () => (await shownTiles(page)).length >= count)
+}
+
+/** Drops real files, as a person does. */
+async function drop(page: Page, files: readonly string[]): Promise<void> {
+  const session = await page.context().newCDPSession(page)
+  const data = { items: [], files: [...files], dragOperationsMask: 1 }
+  for (const type of ['dragEnter', 'dragOver', 'drop'] as const)
+    await session.send('Input.dispatchDragEvent', { type, x: 600, y: 400, data })
+}
+
+/** @returns rules that the page breaks, of those that keep people from using it */
+async function barriers(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source)
+  const { violations } = await page.evaluate<{
+    violations: { id: string; impact: string; nodes: { html: string; failureSummary: string }[] }[]
+  }>('axe.run(document, { resultTypes: ["violations"] })')
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 200)} ${nodes[0]?.failureSummary}`)
+}
+
+const metas = async (): Promise<readonly PhotoMeta[]> =>
+  (await client.json<{ photos: readonly PhotoMeta[] }>('GET', '/photos?limit=1000', 200)).photos
+
+describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
+  beforeAll(async () => {
+    paths = await makePictures()
+    node = await NodeProcess.start({ dataDir: join(folder.path, 'data') })
+    client = new HttpClient(node.url)
+    browser = await RealBrowser.start()
+  })
+  afterEach(async () => {
+    await browser.closePages()
+    expect(browser.complaints.splice(0)).toEqual([])
+  })
+  afterAll(async () => {
+    client?.close()
+    await browser?.close()
+    await killAllNodes()
+    folder.remove()
+  })
+
+  it('of an empty node says what to do, and takes a folder that is dropped; a second drop sends nothing', async () => {
+    const page = await browser.open(node.url)
+    await page.getByRole('heading', { name: 'No photos yet' }).waitFor()
+    await writeFile(join(trip, 'Thumbs.db'), 'of another program')
+    await writeFile(join(trip, 'empty.jpg'), '')
+    await drop(page, [trip])
+    await page.getByText(`${PICTURES} uploaded, 2 refused`).waitFor({ timeout: 60_000 })
+    await page.getByText('the file is empty').waitFor()
+    const stored = await metas()
+    expect(stored).toHaveLength(PICTURES)
+    expect(stored.every(photo => (photo as { source?: string }).source === 'trip')).toBe(true)
+
+    let sent = 0
+    page.on('request', request => {
+      if (request.method() === 'PUT') sent++
+    })
+    await page.getByRole('button', { name: 'Close the list' }).click()
+    await drop(page, [trip])
+    await page.getByText(`0 uploaded, ${PICTURES} there already, 2 refused`).waitFor({ timeout: 60_000 })
+    expect(sent).toBe(0)
+  })
+
+  it('shows them in time, each tile its own photo, and a new one without being asked', async () => {
+    const page = await browser.open(node.url)
+    await untilShown(page, 8)
+    const { buckets } = await client.json<{ buckets: { key: string }[] }>('GET', '/photos/timeline', 200)
+    const { photo_ids } = await client.json<{ photo_ids: string[] }>('GET', `/photos/timeline/${buckets[0]?.key}`, 200)
+    const [first] = await shownTiles(page)
+    expect(first?.id).toBe(photo_ids[0])
+    await page.getByRole('heading', { level: 2 }).first().waitFor()
+
+    const bytes = await toImage(scene(99, 400, 300))
+      .jpeg()
+      .toBuffer()
+    const query = 'filename=new.jpg&taken_at=2026-01-01T12:00:00'
+    const { photo_id } = await client.json<{ photo_id: string }>('PUT', `/v1/photos?${query}`, 201, { body: bytes })
+    await page.locator(`[data-id="${photo_id}"]`).waitFor()
+    await until('its thumb is shown', 20_000, async () => (await shownTiles(page)).some(({ id }) => id === photo_id))
+    for (const { id, src } of await shownTiles(page)) expect(UUID.exec(src)?.[0] ?? src).toBe(id)
+  })
+
+  it('opens a photo, goes on, and comes back to its tile', async () => {
+    const page = await browser.open(node.url)
+    await untilShown(page, 4)
+    const ids = (await shownTiles(page)).map(({ id }) => id)
+    await page.locator('.tile-link').first().click()
+    await page.locator('dialog.lightbox').waitFor()
+    expect(page.url()).toContain(`#/photo/${ids[0]}`)
+    await page.locator('.lightbox-large img.is-ready').waitFor()
+    await page.getByRole('button', { name: 'Next photo' }).waitFor()
+    await page.keyboard.press('ArrowRight')
+    await page.waitForURL(`**/#/photo/${ids[1]}`)
+    await page.goBack()
+    await page.locator('dialog.lightbox').waitFor({ state: 'detached' })
+    await until(
+      'the tile has the focus',
+      5_000,
+      async () => (await page.evaluate<string>('document.activeElement.closest("li")?.dataset.id ?? ""')) === ids[1]
+    )
+  })
+
+  it('changes caption, rating and tags, deletes and undoes', async () => {
+    const [photo] = await metas()
+    const id = photo?.photo_id ?? ''
+    const page = await browser.open(`${node.url}/#/photo/${id}`)
+    const caption = page.getByLabel('Caption')
+    await page.locator('.lightbox-large img.is-ready').waitFor()
+    await page.keyboard.press('i')
+    await caption.fill('In the garden')
+    await caption.press('Enter')
+    const meta = () => client.json<PhotoMeta & { rating: number | null }>('GET', `/photo/${id}/meta`, 200)
+    await until('the caption is stored', 5_000, async () => (await meta()).caption === 'In the garden')
+    await page.getByRole('button', { name: '4 stars' }).click()
+    await until('the rating is stored', 5_000, async () => (await meta()).rating === 4)
+    await page.getByLabel('Add a tag').fill('garden')
+    await page.getByLabel('Add a tag').press('Enter')
+    await page.getByRole('link', { name: 'garden' }).waitFor()
+    expect((await meta()).tags).toEqual(['garden'])
+
+    await page.getByRole('button', { name: 'Delete', exact: true }).click()
+    await page.getByText('Photo moved to the trash').waitFor()
+    expect((await client.request('GET', `/photo/${id}`)).status).toBe(410)
+    await page.getByRole('button', { name: 'Undo' }).click()
+    await until('it is back', 5_000, async () => (await client.request('GET', `/photo/${id}`)).status === 200)
+  })
+
+  it('does not overwrite what somebody else wrote meanwhile', async () => {
+    const [photo] = await metas()
+    const id = photo?.photo_id ?? ''
+    const page = await browser.open(`${node.url}/#/photo/${id}`)
+    await page.route('**/events', () => {}) // it does not hear of the other edit
+    await page.reload()
+    await page.locator('.lightbox-large img.is-ready').waitFor()
+    await page.keyboard.press('i')
+    await page.getByLabel('Caption').waitFor()
+    expect((await client.patchMeta(id, { caption: 'Theirs' })).status).toBe(200)
+    await page.getByLabel('Caption').fill('Mine')
+    await page.getByLabel('Caption').press('Enter')
+    await page.getByText('Somebody else has changed this photo meanwhile.', { exact: false }).waitFor()
+    expect((await client.json<PhotoMeta>('GET', `/photo/${id}/meta`, 200)).caption).toBe('Theirs')
+    expect(browser.complaints.splice(0).filter(text => !text.includes('status of 412'))).toEqual([])
+  })
+
+  it('sends again what the node had no time for, under the same key, and asks before it is left', async () => {
+    const page = await browser.open(node.url)
+    await untilShown(page, 1)
+    const keys: (string | undefined)[] = []
+    await page.route('**/v1/photos?**', async (route, request) => {
+      keys.push(request.headers()['idempotency-key'])
+      if (keys.length > 1) return await route.continue()
+      const problem = { code: 'ERR_OVERLOADED', title: '', status: 503, detail: '' }
+      return await route.fulfill({ status: 503, headers: { 'retry-after': '2' }, json: problem })
+    })
+    const busy = join(folder.path, 'busy.jpg')
+    await writeFile(
+      busy,
+      await toImage(scene(77, 300, 200))
+        .jpeg()
+        .toBuffer()
+    )
+    await page.getByLabel('Choose photos').first().setInputFiles(busy)
+    await until('it was refused', 5_000, async () => keys.length === 1)
+    const asked = page.waitForEvent('dialog')
+    await page.getByRole('link', { name: 'Albums' }).click() // browsers ask only where somebody has clicked
+    void page.reload().catch(() => {})
+    const question = await asked
+    expect(question.type()).toBe('beforeunload')
+    await question.dismiss()
+    await page.getByText('1 uploaded').waitFor()
+    expect(keys).toEqual([keys[0], keys[0]])
+    expect(browser.complaints.splice(0).filter(text => !text.includes('status of 503'))).toEqual([])
+  })
+
+  it('selects a range, puts it into an album, deletes it, and brings it back from the trash', async () => {
+    const page = await browser.open(node.url)
+    await untilShown(page, 6)
+    const first = page.locator('.tile').nth(0)
+    await first.hover()
+    await first.getByRole('button').click()
+    await page
+      .locator('.tile')
+      .nth(3)
+      .locator('a')
+      .click({ modifiers: ['Shift'] })
+    await page.getByText('4 selected').waitFor()
+    await page.getByRole('button', { name: 'Add to album' }).click()
+    await page.getByLabel('New album').fill('Kiel')
+    await page.getByRole('button', { name: 'Create' }).click()
+    await page.getByText('4 photos added to “Kiel”').waitFor()
+    await page.getByRole('button', { name: 'Delete', exact: true }).click()
+    await page.getByText('4 photos moved to the trash').waitFor()
+    await page.getByRole('link', { name: 'Trash' }).click()
+    const restore = page.getByRole('button', { name: /^Restore/ })
+    await restore.first().waitFor()
+    expect(await restore.count()).toBe(4)
+    await restore.first().click()
+    await page.getByText('1 photo restored').waitFor()
+    await page.getByRole('link', { name: 'Albums' }).click()
+    await page.getByRole('link', { name: /Kiel/ }).click()
+    await page.getByRole('heading', { name: 'Kiel' }).waitFor()
+    await untilShown(page, 1)
+  })
+
+  it('is left by keys, and lists them', async () => {
+    const page = await browser.open(node.url)
+    await untilShown(page, 4)
+    await page.keyboard.press('?')
+    await page.getByRole('dialog', { name: 'Keys' }).waitFor()
+    await page.keyboard.press('Escape')
+    await page.keyboard.press('ArrowRight')
+    await page.keyboard.press('ArrowRight')
+    await page.keyboard.press('x')
+    await page.getByText('1 selected').waitFor()
+    await page.keyboard.press('Escape')
+    await page.getByText('1 selected').waitFor({ state: 'detached' })
+    await page.keyboard.press('g')
+    await page.keyboard.press('c')
+    await page.getByRole('heading', { name: 'Cluster' }).waitFor()
+    await page.getByText('One machine only').waitFor()
+    await page.keyboard.press('/')
+    await page.keyboard.type('IMG')
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'In names, captions and places' }).waitFor()
+  })
+
+  it.each([
+    ['light', 1280],
+    ['dark', 1280],
+    ['light', 390],
+    ['dark', 390]
+  ] as const)('has no barriers in %s, %i px wide', async (scheme, width) => {
+    const [photo] = await metas()
+    const page = await browser.open(node.url, { scheme, width, height: 844 })
+    await untilShown(page, 4)
+    const found: string[] = []
+    const check = async (name: string): Promise<void> => {
+      found.push(...(await barriers(page)).map(it => `${name} ${it}`))
+      const isWide = await page.evaluate<boolean>('document.documentElement.scrollWidth > innerWidth')
+      if (isWide) found.push(`${name} scrolls sideways`)
+    }
+    await check('photos')
+    for (const [hash, name] of [
+      ['#/albums', 'Albums'],
+      ['#/trash', 'Trash'],
+      ['#/cluster', 'Cluster']
+    ] as const) {
+      await page.evaluate(`location.hash = ${JSON.stringify(hash)}`)
+      await page.getByRole('heading', { name, exact: true }).waitFor()
+      await check(hash)
+    }
+    await page.evaluate('location.hash = "#/search?q=IMG"')
+    await page.locator('.grid img').first().waitFor()
+    await check('search')
+    await page.evaluate(`location.hash = "#/photo/${photo?.photo_id}"`)
+    await page.locator('.lightbox-large img.is-ready').waitFor()
+    await page.keyboard.press('i')
+    await page.getByRole('complementary', { name: 'Details' }).waitFor()
+    await check('photo')
+    expect(found).toEqual([])
+  })
+
+  it('says when the node is gone, keeps what it shows, and goes on when it is back', async () => {
+    const page = await browser.open(node.url)
+    await untilShown(page, 4)
+    const [, port] = /:(\d+)$/.exec(node.url) ?? []
+    await node.kill9()
+    await page.getByText('This node does not answer.').waitFor({ timeout: 5_000 })
+    expect((await shownTiles(page)).length).toBeGreaterThan(3)
+    node = await NodeProcess.start({ dataDir: join(folder.path, 'data'), flags: ['--http', `127.0.0.1:${port}`] })
+    await page.getByText('This node does not answer.').waitFor({ state: 'detached', timeout: 10_000 })
+    // the browser itself says which requests failed
+    const expected = /net::ERR_(CONNECTION_REFUSED|INCOMPLETE_CHUNKED_ENCODING|CONNECTION_RESET|EMPTY_RESPONSE)/
+    expect(browser.complaints.splice(0).filter(text => !expected.test(text))).toEqual([])
+  })
+
+  it('is small', () => {
+    const built = join(REPOSITORY, 'dist', 'web', 'page')
+    const bytes = (name: string): number => statSync(join(built, `${name}.br`)).size
+    const names = readdirSync(built).filter(name => !/\.(br|gz|json)$/.test(name))
+    const first = names.filter(name => /^(index|style)/.test(name))
+    expect(first.map(name => name.replace(/-.*\./, '.')).sort()).toEqual(['index.html', 'index.js', 'style.css'])
+    const sum = (of: readonly string[]): number => of.reduce((all, name) => all + bytes(name), 0)
+    expect(sum(first)).toBeLessThanOrEqual(40 * KB)
+    expect(sum(names)).toBeLessThanOrEqual(90 * KB)
+    for (const name of names.filter(it => !first.includes(it))) expect(bytes(name), name).toBeLessThanOrEqual(15 * KB)
+    expect(paths).toHaveLength(PICTURES)
+  })
+})

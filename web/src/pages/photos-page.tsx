@@ -1,0 +1,65 @@
+import type { JSX } from 'preact'
+import { useRef } from 'preact/hooks'
+import { Gallery } from '../parts/gallery.js'
+import { Problem } from '../parts/problem.js'
+import { SelectionBar } from '../parts/selection-bar.js'
+import { FileInput } from '../parts/shell.js'
+import { Waiting } from '../parts/waiting.js'
+import { useApp } from '../state/app.js'
+import { t } from '../texts/en.js'
+import { pickedFiles } from '../upload/dropped-files.js'
+
+export interface PhotosPageProps {
+  readonly filters: Readonly<Record<string, string>>
+  /** Above the photos. */
+  readonly head?: JSX.Element | undefined
+  /** Said when there is none; by default how to upload the first ones. */
+  readonly empty?: string
+  readonly album?: string
+}
+
+/** The photos that the filters let through, in time. */
+export function PhotosPage({ filters, head, empty, album }: PhotosPageProps): JSX.Element {
+  const app = useApp()
+  const timeline = app.timeline(filters)
+  const total = timeline.total.value
+  const error = timeline.error.value
+  if (error !== undefined && total === undefined) return <Problem error={error} onAgain={() => void timeline.load()} />
+  if (total === undefined) return <Waiting />
+  if (total === 0)
+    return (
+      <>
+        {head}
+        {empty === undefined ? <FirstPhotos /> : <p class="empty">{empty}</p>}
+      </>
+    )
+  return (
+    <>
+      <Gallery timeline={timeline} head={head} />
+      <SelectionBar timeline={timeline} album={album} />
+    </>
+  )
+}
+
+function FirstPhotos(): JSX.Element {
+  const { uploads } = useApp()
+  const files = useRef<HTMLInputElement>(null)
+  const folder = useRef<HTMLInputElement>(null)
+  const add = (picked: File[]): void => uploads.add(pickedFiles(picked))
+  return (
+    <div class="empty first-photos">
+      <h1>{t.library.emptyTitle}</h1>
+      <p>{t.library.empty}</p>
+      <div class="buttons">
+        <button type="button" class="button button-strong" onClick={() => files.current?.click()}>
+          {t.library.chooseFiles}
+        </button>
+        <button type="button" class="button" onClick={() => folder.current?.click()}>
+          {t.library.chooseFolder}
+        </button>
+      </div>
+      <FileInput input={files} isFolder={false} onFiles={add} />
+      <FileInput input={folder} isFolder onFiles={add} />
+    </div>
+  )
+}

@@ -1,0 +1,133 @@
+import type { JSX } from 'preact'
+import { useEffect } from 'preact/hooks'
+import { sizeUrl } from '../api/photo-urls.js'
+import { type Loaded, useLoaded } from '../parts/loaded.js'
+import { Problem } from '../parts/problem.js'
+import { ScrollPage } from '../parts/scroll-page.js'
+import { Waiting } from '../parts/waiting.js'
+import { formatRoute } from '../router.js'
+import { type PhotoOrder, useApp } from '../state/app.js'
+import { requireModel } from '../state/model.js'
+import { t } from '../texts/en.js'
+
+const RESULTS_MAX = 36
+const WORDS_MAX = 60
+
+interface Scored {
+  readonly id: string
+  readonly score: number | undefined
+}
+interface Results {
+  readonly photos: readonly Scored[]
+  /** How much of the index was searched, 0 to 1. */
+  readonly fraction: number
+}
+
+/** What words find: in names, captions and places, and in the pictures. */
+export function SearchPage({ q }: { readonly q: string }): JSX.Element {
+  const app = useApp()
+  const words = useLoaded(`words ${q}`, async signal => {
+    if (q === '') return { photos: [], fraction: 1 }
+    const { photos } = await app.api.get('/photos', { query: { q, limit: WORDS_MAX, sort: 'taken' }, signal })
+    return { photos: photos.map(({ photo_id }) => ({ id: photo_id, score: undefined })), fraction: 1 }
+  })
+  const content = useLoaded(`content ${q}`, async signal => {
+    if (q === '') return { photos: [], fraction: 1 }
+    await requireModel(app.api, signal)
+    const { results, coverage } = await app.api.get('/search', { query: { q, k: RESULTS_MAX }, signal })
+    return {
+      photos: results.map(({ photo_id, score }) => ({ id: photo_id, score })),
+      fraction: coverage.fraction
+    }
+  })
+  useOrder([...(words.value.value?.photos ?? []), ...(content.value.value?.photos ?? [])])
+  if (q === '')
+    return (
+      <ScrollPage>
+        <h1>{t.search}</h1>
+        <p class="empty">{t.searchPage.prompt}</p>
+      </ScrollPage>
+    )
+  const isEmpty = words.value.value?.photos.length === 0 && content.value.value?.photos.length === 0
+  return (
+    <ScrollPage>
+      <h1>{`“${q}”`}</h1>
+      {isEmpty && <p class="empty">{t.searchPage.none(q)}</p>}
+      <ResultList title={t.searchPage.words} results={words} />
+      <ResultList title={t.searchPage.content} results={content} />
+    </ScrollPage>
+  )
+}
+
+/** What looks like a photo. */
+export function SimilarPage({ id }: { readonly id: string }): JSX.Element {
+  const app = useApp()
+  const results = useLoaded(`similar ${id}`, async signal => {
+    await requireModel(app.api, signal)
+    const answer = await app.api.get('/similar/{id}', { params: { id }, query: { k: RESULTS_MAX }, signal })
+    return {
+      photos: answer.results.map(({ photo_id, distance }) => ({ id: photo_id, score: distance })),
+      fraction: answer.coverage.fraction
+    }
+  })
+  useOrder(results.value.value?.photos ?? [])
+  return (
+    <ScrollPage>
+      <div class="page-head">
+        <a class="reference" href={formatRoute({ page: 'photo', id })}>
+          <img src={sizeUrl(id, 'thumb')} alt={t.photo.dialog} />
+        </a>
+        <h1>{t.searchPage.similarTo}</h1>
+      </div>
+      <ResultList title={undefined} results={results} />
+    </ScrollPage>
+  )
+}
+
+/** From one photo to the next goes in this order. */
+function useOrder(photos: readonly Scored[]): void {
+  const app = useApp()
+  const ids = photos.map(({ id }) => id)
+  useEffect(() => {
+    const order: PhotoOrder = {
+      neighbour: async (id, step) => {
+        const at = ids.indexOf(id)
+        return at < 0 ? undefined : ids[at + step]
+      }
+    }
+    app.order.value = order
+  }, [ids.join()])
+}
+
+function ResultList(props: {
+  readonly title: string | undefined
+  readonly results: Loaded<Results>
+}): JSX.Element | null {
+  const { title, results } = props
+  const { value, error, load } = results
+  if (error.value === undefined && value.value?.photos.length === 0) return null
+  return (
+    <section class="results" aria-label={title}>
+      {title !== undefined && <h2>{title}</h2>}
+      {error.value !== undefined && <Problem error={error.value} onAgain={load} />}
+      {value.value === undefined && error.value === undefined && <Waiting />}
+      {value.value !== undefined && value.value.fraction < 1 && (
+        <p class="quiet">{t.searchPage.partial(value.value.fraction)}</p>
+      )}
+      <ul class="grid">
+        {value.value?.photos.map(({ id, score }) => (
+          <li key={id}>
+            <a href={formatRoute({ page: 'photo', id })}>
+              <img src={sizeUrl(id, 'small')} alt={t.photo.dialog} loading="lazy" decoding="async" />
+              {score !== undefined && (
+                <span class="score" title={t.searchPage.scoreTitle}>
+                  {t.searchPage.score(score)}
+                </span>
+              )}
+            </a>
+          </li>
+        ))}
+      </ul>
+    </section>
+  )
+}

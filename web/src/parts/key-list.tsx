@@ -1,0 +1,44 @@
+import type { JSX } from 'preact'
+import { KEYS, type Scope } from '../keys.js'
+import { t } from '../texts/en.js'
+import { Dialog } from './dialog.js'
+
+const SCOPES: readonly Scope[] = ['everywhere', 'gallery', 'photo']
+const NAMES: Readonly<Record<string, string>> = {
+  ArrowLeft: '←',
+  ArrowRight: '→',
+  ArrowUp: '↑',
+  ArrowDown: '↓',
+  Escape: 'Esc',
+  ' ': 'Space',
+  'Shift+x': 'Shift X',
+  'Mod+a': 'Ctrl A',
+  'Mod+z': 'Ctrl Z'
+}
+
+/** All keys that mean something, out of the table by which they do. */
+export function KeyList({ onClose }: { readonly onClose: () => void }): JSX.Element {
+  return (
+    <Dialog title={t.keys.title} onClose={onClose}>
+      <div class="key-list">
+        {SCOPES.map(scope => (
+          <section key={scope} aria-label={t.keys[scope]}>
+            <h3>{t.keys[scope]}</h3>
+            <dl>
+              {KEYS.filter(it => it.scope === scope).map(({ keys: [key], action }) => (
+                <div key={action}>
+                  <dt>
+                    {(NAMES[key] ?? key).split(' ').map(part => (
+                      <kbd key={part}>{part}</kbd>
+                    ))}
+                  </dt>
+                  <dd>{t.keys.texts[action]}</dd>
+                </div>
+              ))}
+            </dl>
+          </section>
+        ))}
+      </div>
+    </Dialog>
+  )
+}

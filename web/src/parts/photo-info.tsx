@@ -1,0 +1,355 @@
+import { useSignal } from '@preact/signals'
+import type { ComponentChildren, JSX } from 'preact'
+import { useRef } from 'preact/hooks'
+import { ApiError, type Meta } from '../api/client.js'
+import { sizeUrl } from '../api/photo-urls.js'
+import { formatRoute } from '../router.js'
+import { useApp } from '../state/app.js'
+import { editPhoto, type PhotoChange, type TaggedMeta } from '../state/edits.js'
+import { requireModel } from '../state/model.js'
+import { t } from '../texts/en.js'
+import { wordsFor } from '../texts/problems.js'
+import { Icon } from './icons.js'
+import { useLoaded } from './loaded.js'
+
+const SIMILAR_MAX = 12
+
+export interface PhotoInfoProps {
+  readonly meta: TaggedMeta
+  /** It is to be read anew. */
+  readonly onChange: () => void
+  readonly onClose: () => void
+  readonly onRate: (rating: number) => void
+}
+
+/** What is known of a photo, and what a person may change. */
+export function PhotoInfo({ meta, onChange, onClose, onRate }: PhotoInfoProps): JSX.Element {
+  const app = useApp()
+  const { body, etag } = meta
+  const { photo_id: id } = body
+  const note = useSignal('')
+  const caption = useRef<HTMLTextAreaElement>(null)
+  const guarded = async (change: () => Promise<void>): Promise<void> => {
+    try {
+      note.value = ''
+      await change()
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error
+      const isConflict = error.code === 'ERR_PRECONDITION_FAILED'
+      note.value = isConflict ? t.photo.conflict : wordsFor(error.code, error.detail)
+      if (isConflict) onChange()
+    }
+  }
+  const edit = (change: PhotoChange): void =>
+    void guarded(async () => {
+      await editPhoto(app.api, id, change, etag)
+      onChange()
+    })
+  const saveCaption = (): void => {
+    const text = caption.current?.value.trim() ?? ''
+    if (text !== (body.caption ?? '')) edit({ caption: text === '' ? null : text })
+  }
+  const albums = useLoaded('albums', signal => app.api.get('/v1/albums', { signal }))
+  const tags = useLoaded('tags', signal => app.api.get('/tags', { signal }))
+  const known = albums.value.value?.albums ?? []
+  const inAlbum = async (album: string, how: 'add' | 'remove'): Promise<void> => {
+    const { results } = await app.api.post('/v1/albums/{id}/photos', how === 'add' ? { add: [id] } : { remove: [id] }, {
+      params: { id: album }
+    })
+    const failed = results.find(({ status }) => status === 'failed')
+    if (failed !== undefined) throw new ApiError(failed.code ?? 'ERR_INTERNAL', 409, '')
+    onChange()
+  }
+  const addToAlbum = (name: string): void =>
+    void guarded(async () => {
+      const album =
+        known.find(it => it.album_id !== null && it.name === name) ??
+        (await app.api.post('/v1/albums', { title: name }))
+      if (album.album_id !== null) await inAlbum(album.album_id, 'add')
+      albums.load()
+    })
+  const mine = body.album_ids.map(albumId => ({
+    id: albumId,
+    name: known.find(it => it.album_id === albumId)?.name ?? '…'
+  }))
+  const labels = body.albums.filter(name => !mine.some(it => it.name === name))
+  return (
+    <aside class="info" aria-label={t.photo.info}>
+      <header class="info-head">
+        <h2>{t.photo.info}</h2>
+        <button type="button" class="icon-button" aria-label={t.close} onClick={onClose}>
+          <Icon name="close" />
+        </button>
+      </header>
+      {note.value !== '' && (
+        <p class="note" role="alert">
+          {note.value}
+        </p>
+      )}
+      <label class="field">
+        <span>{t.photo.caption}</span>
+        <textarea
+          ref={caption}
+          key={body.caption}
+          defaultValue={body.caption ?? ''}
+          placeholder={t.photo.captionHint}
+          rows={2}
+          maxLength={2000}
+          onBlur={saveCaption}
+          onKeyDown={event => {
+            if (event.key !== 'Enter' || event.shiftKey) return
+            event.preventDefault()
+            event.currentTarget.blur()
+          }}
+        />
+      </label>
+      <Stars rating={body.rating ?? 0} onRate={onRate} />
+      <Labels
+        title={t.photo.tags}
+        add={t.photo.addTag}
+        known={tags.value.value?.tags.map(({ name }) => name) ?? []}
+        onAdd={name => edit({ tags: { add: [name] } })}
+      >
+        {body.tags.map(tag => (
+          <Chip
+            key={tag}
+            href={formatRoute({ page: 'tag', name: tag })}
+            remove={t.photo.removeTag(tag)}
+            onRemove={() => edit({ tags: { remove: [tag] } })}
+          >
+            {tag}
+          </Chip>
+        ))}
+      </Labels>
+      <Labels
+        title={t.photo.albums}
+        add={t.photo.addAlbum}
+        known={known.filter(it => it.album_id !== null).map(({ name }) => name)}
+        onAdd={addToAlbum}
+      >
+        {mine.map(album => (
+          <Chip
+            key={album.id}
+            href={formatRoute({ page: 'album', id: album.id })}
+            remove={t.photo.removeAlbum(album.name)}
+            onRemove={() => void guarded(() => inAlbum(album.id, 'remove'))}
+          >
+            {album.name}
+          </Chip>
+        ))}
+        {labels.map(name => (
+          <Chip key={name} remove={t.photo.removeAlbum(name)} onRemove={() => edit({ albums: { remove: [name] } })}>
+            {name}
+          </Chip>
+        ))}
+      </Labels>
+      <Facts meta={body} />
+      <Versions id={id} etag={etag} onRestore={() => onChange()} />
+      <Similar id={id} />
+    </aside>
+  )
+}
+
+function Stars({
+  rating,
+  onRate
+}: {
+  readonly rating: number
+  readonly onRate: (rating: number) => void
+}): JSX.Element {
+  return (
+    <fieldset class="stars">
+      <legend>{t.photo.rating}</legend>
+      {[1, 2, 3, 4, 5].map(n => (
+        <button
+          key={n}
+          type="button"
+          class={n <= rating ? 'star is-on' : 'star'}
+          aria-label={t.photo.stars(n)}
+          aria-pressed={n === rating}
+          onClick={() => onRate(n === rating ? 0 : n)}
+        >
+          <Icon name="star" filled={n <= rating} />
+        </button>
+      ))}
+    </fieldset>
+  )
+}
+
+interface LabelsProps {
+  readonly title: string
+  /** What the field is for. */
+  readonly add: string
+  /** Names to choose from. */
+  readonly known: readonly string[]
+  readonly children: ComponentChildren
+  readonly onAdd: (name: string) => void
+}
+
+function Labels({ title, add, known, children, onAdd }: LabelsProps): JSX.Element {
+  const list = `list-${title}`
+  return (
+    <section class="labels" aria-label={title}>
+      <h3>{title}</h3>
+      <ul class="chips">{children}</ul>
+      <form
+        onSubmit={event => {
+          event.preventDefault()
+          const input = event.currentTarget.elements.namedItem('name') as HTMLInputElement
+          const name = input.value.trim()
+          if (name === '') return
+          input.value = ''
+          onAdd(name)
+        }}
+      >
+        <input name="name" list={list} placeholder={add} aria-label={add} maxLength={100} autocomplete="off" />
+        <datalist id={list}>
+          {known.slice(0, 200).map(name => (
+            <option key={name} value={name} />
+          ))}
+        </datalist>
+      </form>
+    </section>
+  )
+}
+
+interface ChipProps {
+  readonly href?: string
+  readonly remove: string
+  readonly children: ComponentChildren
+  readonly onRemove: () => void
+}
+
+function Chip({ href, remove, children, onRemove }: ChipProps): JSX.Element {
+  return (
+    <li class="chip">
+      {href === undefined ? <span>{children}</span> : <a href={href}>{children}</a>}
+      <button type="button" aria-label={remove} onClick={onRemove}>
+        <Icon name="close" />
+      </button>
+    </li>
+  )
+}
+
+function Facts({ meta }: { readonly meta: Meta }): JSX.Element {
+  const { taken_at, created_at, place, camera, width, height, size, name, source, copies } = meta
+  return (
+    <dl class="facts">
+      <dt>{t.photo.taken}</dt>
+      <dd>{taken_at === null ? t.photo.dateUnknown : t.taken(taken_at)}</dd>
+      {place !== null && (
+        <>
+          <dt>{t.photo.place}</dt>
+          <dd>
+            {[place.name, place.region, place.country].filter(it => it !== null).join(', ')}
+            <span class="quiet">{`${place.lat.toFixed(4)}, ${place.lon.toFixed(4)}`}</span>
+          </dd>
+        </>
+      )}
+      {camera !== null && (
+        <>
+          <dt>{t.photo.camera}</dt>
+          <dd>
+            {[camera.make, camera.model].filter(it => it !== null).join(' ')}
+            <span class="quiet">{exposureOf(camera)}</span>
+          </dd>
+        </>
+      )}
+      <dt>{t.photo.file}</dt>
+      <dd>
+        {source === null ? name : `${source}/${name}`}
+        <span class="quiet">
+          {[...(width !== null && height !== null ? [`${width} × ${height}`] : []), t.size(size)].join(' · ')}
+        </span>
+      </dd>
+      <dt>{t.photo.added}</dt>
+      <dd>{t.moment(created_at)}</dd>
+      <dt>{t.photo.copies}</dt>
+      <dd>{copies === 0 ? t.photo.copiesNone : t.photo.copiesOn(copies)}</dd>
+    </dl>
+  )
+}
+
+function exposureOf({ lens, focal_mm, f_number, exposure_s, iso }: NonNullable<Meta['camera']>): string {
+  return [
+    lens,
+    focal_mm === null ? null : `${t.decimal(focal_mm)} mm`,
+    f_number === null ? null : `f/${t.decimal(f_number)}`,
+    exposure_s === null ? null : t.exposure(exposure_s),
+    iso === null ? null : `ISO ${iso}`
+  ]
+    .filter(it => it !== null)
+    .join(' · ')
+}
+
+function Versions({
+  id,
+  etag,
+  onRestore
+}: {
+  readonly id: string
+  readonly etag: string
+  readonly onRestore: () => void
+}): JSX.Element | null {
+  const app = useApp()
+  const versions = useLoaded(`${id} ${etag}`, signal =>
+    app.api.get('/photo/{id}/conflicts', { params: { id }, signal })
+  )
+  const conflicts = versions.value.value?.conflicts ?? []
+  if (conflicts.length === 0) return null
+  const restore = async (n: number): Promise<void> => {
+    try {
+      await app.api.post('/photo/{id}/conflicts/{n}/restore', undefined, { params: { id, n: String(n) } })
+      app.toasts.say(t.photo.restored)
+      onRestore()
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error
+      app.toasts.say(wordsFor(error.code, error.detail))
+    }
+  }
+  return (
+    <section class="versions" aria-label={t.photo.versions}>
+      <h3>{t.photo.versions}</h3>
+      <p class="quiet">{t.photo.versionsHint}</p>
+      <ul>
+        {conflicts.map(({ n, name, caption, rating }) => (
+          <li key={n}>
+            <span>{[caption ?? name, ...(rating === null ? [] : [t.photo.stars(rating)])].join(' · ')}</span>
+            <button type="button" class="button" onClick={() => void restore(n)}>
+              {t.photo.restoreVersion}
+            </button>
+          </li>
+        ))}
+      </ul>
+    </section>
+  )
+}
+
+function Similar({ id }: { readonly id: string }): JSX.Element {
+  const app = useApp()
+  const similar = useLoaded(`similar ${id}`, async signal => {
+    await requireModel(app.api, signal)
+    return await app.api.get('/similar/{id}', { params: { id }, query: { k: SIMILAR_MAX }, signal })
+  })
+  const { error, value } = similar
+  return (
+    <section class="similar" aria-label={t.photo.similar}>
+      <h3>{t.photo.similar}</h3>
+      {error.value !== undefined && <p class="quiet">{wordsFor(error.value.code, error.value.detail)}</p>}
+      {value.value?.results.length === 0 && <p class="quiet">{t.photo.noSimilar}</p>}
+      <ul class="strip">
+        {value.value?.results.map(({ photo_id, distance }) => (
+          <li key={photo_id}>
+            <a href={formatRoute({ page: 'photo', id: photo_id })} title={t.searchPage.score(distance)}>
+              <img
+                src={sizeUrl(photo_id, 'thumb')}
+                alt={`${t.photo.similar}, ${t.searchPage.score(distance)}`}
+                loading="lazy"
+              />
+            </a>
+          </li>
+        ))}
+      </ul>
+    </section>
+  )
+}

@@ -1,0 +1,265 @@
+import { useSignal } from '@preact/signals'
+import type { JSX } from 'preact'
+import { useEffect, useRef } from 'preact/hooks'
+import { ApiError } from '../api/client.js'
+import { useApp } from '../state/app.js'
+import { changeAlbum, chosenIds, deletePhotos, type Outcome, restorePhotos, tagPhotos } from '../state/edits.js'
+import { chosenCount, everything, NOTHING, type SelectableBucket } from '../state/selection.js'
+import type { Timeline } from '../state/timeline.js'
+import { t } from '../texts/en.js'
+import { wordsFor } from '../texts/problems.js'
+import { Dialog } from './dialog.js'
+import { Icon } from './icons.js'
+import { type KeyActions, type SelectionKey, useKeys } from './keys.js'
+import { useLoaded } from './loaded.js'
+
+export interface SelectionBarProps {
+  readonly timeline: Timeline
+  /** The album that is shown, so that photos can be taken out of it. */
+  readonly album?: string | undefined
+}
+
+/** What can be done with the chosen photos; there only while some are. */
+export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Element | null {
+  const app = useApp()
+  const asks = useSignal<'tag' | 'album' | undefined>(undefined)
+  const isBusy = useSignal(false)
+  const selection = app.selection.value
+  const buckets: SelectableBucket[] = timeline.buckets.value.map(({ key, count }) => {
+    const ids = timeline.photos(key)?.ids
+    return { key, count: ids?.length ?? count, ids }
+  })
+  const count = chosenCount(selection, buckets)
+
+  const act = async (
+    change: (ids: readonly string[]) => Promise<Outcome>,
+    said: (n: number) => string,
+    back?: (ids: readonly string[]) => Promise<Outcome>
+  ): Promise<void> => {
+    isBusy.value = true
+    try {
+      const { done, failed } = await change(await chosenIds(timeline, app.selection.peek()))
+      const undo = async (): Promise<void> => {
+        const outcome = await (back as NonNullable<typeof back>)(done)
+        app.toasts.say(t.selection.restored(outcome.done.length))
+        await timeline.load()
+      }
+      const text = failed > 0 ? `${said(done.length)}. ${t.selection.failed(failed)}.` : said(done.length)
+      app.toasts.say(text, back && { label: t.undo, run: () => void undo() })
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error
+      app.toasts.say(wordsFor(error.code, error.detail))
+    } finally {
+      isBusy.value = false
+    }
+    await timeline.load()
+  }
+  const remove = (): void => {
+    if (count === 0) return
+    void act(
+      ids => deletePhotos(app.api, ids),
+      t.selection.deleted,
+      ids => restorePhotos(app.api, ids)
+    ).then(() => {
+      app.selection.value = NOTHING
+    })
+  }
+  const ask = (what: 'tag' | 'album'): void => {
+    if (count > 0) asks.value = what
+  }
+  const keys: Pick<KeyActions<'gallery'>, SelectionKey> = {
+    delete: remove,
+    album: () => ask('album'),
+    tag: () => ask('tag')
+  }
+  useKeys('gallery', keys)
+  if (selection.size === 0 || count === 0) return null
+  return (
+    <div class="selection-bar" role="toolbar" aria-label={t.selection.chosen(count)}>
+      <button
+        type="button"
+        class="icon-button"
+        aria-label={t.selection.clear}
+        onClick={() => {
+          app.selection.value = NOTHING
+        }}
+      >
+        <Icon name="close" />
+      </button>
+      <strong class="selection-count" aria-live="polite">
+        {t.selection.chosen(count)}
+      </strong>
+      <button
+        type="button"
+        class="button"
+        onClick={() => {
+          app.selection.value = everything(buckets)
+        }}
+      >
+        {t.selection.all}
+      </button>
+      <span class="grow" />
+      <BarButton icon="albums" label={t.selection.album} isBusy={isBusy.value} onClick={() => ask('album')} />
+      <BarButton icon="tag" label={t.selection.tag} isBusy={isBusy.value} onClick={() => ask('tag')} />
+      {album !== undefined && (
+        <BarButton
+          icon="close"
+          label={t.selection.removeFromAlbum}
+          isBusy={isBusy.value}
+          onClick={() => void act(ids => changeAlbum(app.api, ids, { album, how: 'remove' }), t.selection.removed)}
+        />
+      )}
+      <BarButton icon="trash" label={t.selection.delete} isBusy={isBusy.value} onClick={remove} />
+      {asks.value === 'tag' && (
+        <AskTag
+          onClose={() => {
+            asks.value = undefined
+          }}
+          onTag={tag => {
+            asks.value = undefined
+            void act(
+              ids => tagPhotos(app.api, ids, tag),
+              n => t.selection.tagged(n, tag)
+            )
+          }}
+        />
+      )}
+      {asks.value === 'album' && (
+        <AskAlbum
+          onClose={() => {
+            asks.value = undefined
+          }}
+          onAlbum={(id, name) => {
+            asks.value = undefined
+            void act(
+              ids => changeAlbum(app.api, ids, { album: id, how: 'add' }),
+              n => t.selection.added(n, name)
+            )
+          }}
+        />
+      )}
+    </div>
+  )
+}
+
+interface BarButtonProps {
+  readonly icon: Parameters<typeof Icon>[0]['name']
+  readonly label: string
+  readonly isBusy: boolean
+  readonly onClick: () => void
+}
+
+function BarButton({ icon, label, isBusy, onClick }: BarButtonProps): JSX.Element {
+  return (
+    <button type="button" class="button button-plain" disabled={isBusy} onClick={onClick}>
+      <Icon name={icon} />
+      <span class="button-label">{label}</span>
+    </button>
+  )
+}
+
+function AskTag({
+  onTag,
+  onClose
+}: {
+  readonly onTag: (tag: string) => void
+  readonly onClose: () => void
+}): JSX.Element {
+  const app = useApp()
+  const tags = useLoaded('tags', signal => app.api.get('/tags', { signal }))
+  return (
+    <Dialog title={t.selection.tag} onClose={onClose}>
+      <NameForm
+        label={t.selection.tagPrompt}
+        action={t.save}
+        known={tags.value.value?.tags.map(({ name }) => name) ?? []}
+        onName={onTag}
+      />
+    </Dialog>
+  )
+}
+
+function AskAlbum({
+  onAlbum,
+  onClose
+}: {
+  readonly onAlbum: (id: string, name: string) => void
+  readonly onClose: () => void
+}): JSX.Element {
+  const app = useApp()
+  const albums = useLoaded('albums', signal => app.api.get('/v1/albums', { signal }))
+  const create = async (title: string): Promise<void> => {
+    try {
+      const { album_id, name } = await app.api.post('/v1/albums', { title })
+      if (album_id !== null) onAlbum(album_id, name)
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error
+      app.toasts.say(wordsFor(error.code, error.detail))
+    }
+  }
+  return (
+    <Dialog title={t.selection.album} onClose={onClose}>
+      <NameForm
+        label={t.selection.newAlbum}
+        action={t.selection.create}
+        known={[]}
+        onName={title => void create(title)}
+      />
+      <ul class="choices">
+        {albums.value.value?.albums.map(
+          ({ album_id, name, count }) =>
+            album_id !== null && (
+              <li key={album_id}>
+                <button type="button" onClick={() => onAlbum(album_id, name)}>
+                  <span>{name}</span>
+                  <span class="quiet">{t.photos(count)}</span>
+                </button>
+              </li>
+            )
+        )}
+      </ul>
+    </Dialog>
+  )
+}
+
+interface NameFormProps {
+  readonly label: string
+  readonly action: string
+  readonly known: readonly string[]
+  readonly value?: string
+  readonly onName: (name: string) => void
+}
+
+/** Asks for a name. */
+export function NameForm({ label, action, known, value = '', onName }: NameFormProps): JSX.Element {
+  const input = useRef<HTMLInputElement>(null)
+  useEffect(() => input.current?.focus(), [])
+  return (
+    <form
+      class="name-form"
+      onSubmit={event => {
+        event.preventDefault()
+        const name = input.current?.value.trim() ?? ''
+        if (name !== '') onName(name)
+      }}
+    >
+      <input
+        ref={input}
+        list="names"
+        defaultValue={value}
+        aria-label={label}
+        placeholder={label}
+        maxLength={100}
+        autocomplete="off"
+      />
+      <datalist id="names">
+        {known.slice(0, 200).map(name => (
+          <option key={name} value={name} />
+        ))}
+      </datalist>
+      <button type="submit" class="button button-strong">
+        {action}
+      </button>
+    </form>
+  )
+}

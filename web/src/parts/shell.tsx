@@ -1,0 +1,198 @@
+import { useSignal } from '@preact/signals'
+import type { ComponentChildren, JSX } from 'preact'
+import { useEffect, useRef } from 'preact/hooks'
+import { formatRoute, type Route } from '../router.js'
+import { useApp } from '../state/app.js'
+import { NOTHING } from '../state/selection.js'
+import { t } from '../texts/en.js'
+import { droppedFiles, pickedFiles } from '../upload/dropped-files.js'
+import { Icon, type IconName } from './icons.js'
+import { type KeyActions, useKeys } from './keys.js'
+import { ToastArea } from './toast.js'
+import { UploadPanel } from './upload-panel.js'
+
+const PAGES: readonly { readonly route: Route; readonly icon: IconName; readonly title: string }[] = [
+  { route: { page: 'photos' }, icon: 'photos', title: t.photosTitle },
+  { route: { page: 'albums' }, icon: 'albums', title: t.albums },
+  { route: { page: 'trash' }, icon: 'trash', title: t.trash },
+  { route: { page: 'cluster' }, icon: 'cluster', title: t.cluster }
+]
+
+/** What is around every page: the way to the others, the search, uploads, and notes. */
+export function Shell({ children }: { readonly children: ComponentChildren }): JSX.Element {
+  const app = useApp()
+  const search = useRef<HTMLInputElement>(null)
+  const files = useRef<HTMLInputElement>(null)
+  const base = app.base.value
+  const keys: KeyActions<'everywhere'> = {
+    help: () => {
+      app.dialog.value = 'keys'
+    },
+    search: () => search.current?.select(),
+    goPhotos: () => app.go({ page: 'photos' }),
+    goAlbums: () => app.go({ page: 'albums' }),
+    goTrash: () => app.go({ page: 'trash' }),
+    goCluster: () => app.go({ page: 'cluster' }),
+    upload: () => files.current?.click(),
+    close: () => {
+      app.selection.value = NOTHING
+    }
+  }
+  useKeys('everywhere', keys)
+  const q = base.page === 'search' ? base.q : ''
+  return (
+    <div class="shell">
+      <button type="button" class="skip" onClick={() => document.querySelector<HTMLElement>('#content')?.focus()}>
+        {t.skip}
+      </button>
+      <header class="top">
+        <a class="brand" href={formatRoute({ page: 'photos' })}>
+          {t.name}
+        </a>
+        <search class="search-place">
+          <form
+            class="search"
+            onSubmit={event => {
+              event.preventDefault()
+              const text = search.current?.value.trim() ?? ''
+              if (text !== '') app.go({ page: 'search', q: text })
+              search.current?.blur()
+            }}
+          >
+            <Icon name="search" />
+            <input
+              ref={search}
+              type="search"
+              name="q"
+              key={q}
+              defaultValue={q}
+              aria-label={t.search}
+              placeholder={t.search}
+              maxLength={200}
+            />
+          </form>
+        </search>
+        <UploadButton files={files} />
+      </header>
+      <nav class="pages" aria-label={t.navigation}>
+        {PAGES.map(({ route, icon, title }) => (
+          <a
+            key={route.page}
+            href={formatRoute(route)}
+            aria-current={isPart(base, route) ? 'page' : undefined}
+            class={isPart(base, route) ? 'is-here' : undefined}
+          >
+            <Icon name={icon} />
+            <span>{title}</span>
+          </a>
+        ))}
+      </nav>
+      <main id="content" class="content" tabIndex={-1}>
+        <LostBar />
+        {children}
+      </main>
+      <UploadPanel />
+      {app.route.value.page !== 'photo' && <ToastArea />}
+      <DropArea />
+    </div>
+  )
+}
+
+function isPart(base: Route, route: Route): boolean {
+  return base.page === route.page || ((base.page === 'album' || base.page === 'label') && route.page === 'albums')
+}
+
+/** @param files - the picker of files, for whoever wants to open it */
+function UploadButton({ files }: { readonly files: { current: HTMLInputElement | null } }): JSX.Element {
+  const { uploads } = useApp()
+  return (
+    <>
+      <button type="button" class="button button-strong" onClick={() => files.current?.click()}>
+        <Icon name="upload" />
+        <span class="wide-only">{t.upload}</span>
+        <span class="visually-hidden narrow-only">{t.upload}</span>
+      </button>
+      <FileInput input={files} isFolder={false} onFiles={picked => uploads.add(pickedFiles(picked))} />
+    </>
+  )
+}
+
+export interface FileInputProps {
+  readonly input: { current: HTMLInputElement | null }
+  readonly isFolder: boolean
+  readonly onFiles: (files: File[]) => void
+}
+
+export function FileInput({ input, isFolder, onFiles }: FileInputProps): JSX.Element {
+  return (
+    <input
+      ref={element => {
+        input.current = element
+      }}
+      class="file-input"
+      type="file"
+      multiple
+      hidden
+      aria-label={isFolder ? t.library.chooseFolder : t.library.chooseFiles}
+      {...(isFolder && { webkitdirectory: true })}
+      onChange={event => {
+        onFiles(Array.from(event.currentTarget.files ?? []))
+        event.currentTarget.value = ''
+      }}
+    />
+  )
+}
+
+function LostBar(): JSX.Element | null {
+  const { live } = useApp()
+  if (!live.isLost.value) return null
+  return (
+    <div class="lost" role="alert">
+      <strong>{t.lost.title}</strong> {t.lost.hint}
+    </div>
+  )
+}
+
+/** The whole page takes what is dropped. */
+function DropArea(): JSX.Element | null {
+  const { uploads } = useApp()
+  const isOver = useSignal(false)
+  useEffect(() => {
+    let depth = 0
+    const hasFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') === true
+    const enter = (event: DragEvent): void => {
+      if (!hasFiles(event)) return
+      depth++
+      isOver.value = true
+    }
+    const leave = (): void => {
+      depth = Math.max(0, depth - 1)
+      if (depth === 0) isOver.value = false
+    }
+    const over = (event: DragEvent): void => {
+      if (hasFiles(event)) event.preventDefault()
+    }
+    const drop = (event: DragEvent): void => {
+      depth = 0
+      isOver.value = false
+      if (event.dataTransfer === null || !hasFiles(event)) return
+      event.preventDefault()
+      void droppedFiles(event.dataTransfer).then(files => uploads.add(files))
+    }
+    const listeners = { dragenter: enter, dragleave: leave, dragover: over, drop } as const
+    for (const [name, listener] of Object.entries(listeners)) document.addEventListener(name, listener as EventListener)
+    return () => {
+      for (const [name, listener] of Object.entries(listeners))
+        document.removeEventListener(name, listener as EventListener)
+    }
+  }, [])
+  if (!isOver.value) return null
+  return (
+    <div class="drop-area">
+      <p>
+        <Icon name="upload" />
+        {t.uploads.drop}
+      </p>
+    </div>
+  )
+}

@@ -1,0 +1,128 @@
+import { useSignal } from '@preact/signals'
+import type { JSX } from 'preact'
+import { useApp } from '../state/app.js'
+import { t } from '../texts/en.js'
+import { wordsFor } from '../texts/problems.js'
+import type { UploadError, UploadItem } from '../upload/queue.js'
+import { Icon } from './icons.js'
+
+/** Rows of files that are shown: first those that failed, then those that are under way. */
+const ROWS_MAX = 50
+const ORDER: Readonly<Record<UploadItem['state'], number>> = {
+  failed: 0,
+  sending: 1,
+  hashing: 2,
+  checking: 3,
+  waiting: 4,
+  trashed: 5,
+  there: 6,
+  done: 7
+}
+
+/** How the uploads are going: stays while one looks at other pages. */
+export function UploadPanel(): JSX.Element | null {
+  const { uploads } = useApp()
+  const isFolded = useSignal(false)
+  const items = uploads.items.value
+  if (items.length === 0) return null
+  const totals = uploads.totals.value
+  const isPaused = uploads.isPaused.value
+  const isBusy = uploads.isBusy.value
+  const { bytes, sentBytes, bytesPerS } = totals
+  const shown = [...items].sort((a, b) => ORDER[a.state] - ORDER[b.state]).slice(0, ROWS_MAX)
+  const canRetry = items.some(it => it.state === 'failed' && it.error?.isPassing === true)
+  return (
+    <section class="uploads" aria-label={t.uploads.title}>
+      <header class="uploads-head">
+        <div class="uploads-title">
+          <h2>{t.uploads.title}</h2>
+          <p>
+            {isBusy
+              ? isPaused
+                ? t.uploads.paused
+                : t.uploads.progress(totals.finished, totals.files)
+              : t.uploads.summary(totals.done, totals.there, totals.failed)}
+          </p>
+        </div>
+        {isBusy && (
+          <button
+            type="button"
+            class="icon-button"
+            aria-label={isPaused ? t.uploads.resume : t.uploads.pause}
+            onClick={() => (isPaused ? uploads.resume() : uploads.pause())}
+          >
+            <Icon name={isPaused ? 'play' : 'pause'} />
+          </button>
+        )}
+        <button
+          type="button"
+          class={isFolded.value ? 'icon-button is-turned' : 'icon-button'}
+          aria-label={isFolded.value ? t.uploads.show : t.uploads.hide}
+          aria-expanded={!isFolded.value}
+          onClick={() => {
+            isFolded.value = !isFolded.value
+          }}
+        >
+          <Icon name="down" />
+        </button>
+        {!isBusy && (
+          <button type="button" class="icon-button" aria-label={t.uploads.clear} onClick={() => uploads.clear()}>
+            <Icon name="close" />
+          </button>
+        )}
+      </header>
+      {isBusy && (
+        <div class="uploads-progress">
+          <progress max={Math.max(1, bytes)} value={sentBytes} aria-label={t.uploads.progressLabel} />
+          <p class="figures">
+            <span>{`${t.size(sentBytes)} / ${t.size(bytes)}`}</span>
+            {bytesPerS !== undefined && bytesPerS > 0 && (
+              <span>{`${t.uploads.speed(bytesPerS)}, ${t.uploads.left((bytes - sentBytes) / bytesPerS)}`}</span>
+            )}
+          </p>
+        </div>
+      )}
+      {!isFolded.value && (
+        <>
+          <ul class="uploads-list">
+            {shown.map(item => (
+              <UploadRow key={item.id} item={item} />
+            ))}
+          </ul>
+          {canRetry && (
+            <button type="button" class="button" onClick={() => uploads.retry()}>
+              {t.uploads.retry}
+            </button>
+          )}
+        </>
+      )}
+    </section>
+  )
+}
+
+function UploadRow({ item }: { readonly item: UploadItem }): JSX.Element {
+  const { file, state, sent, error } = item
+  return (
+    <li class={`upload-row is-${state}`}>
+      <span class="upload-name" title={file.folder === '' ? file.name : `${file.folder}/${file.name}`}>
+        {file.name}
+      </span>
+      <span class="upload-state">
+        {state === 'sending' ? `${Math.floor((Math.min(sent, file.size) / file.size) * 100)} %` : t.uploads[state]}
+      </span>
+      {error !== undefined && <span class="upload-error">{errorText(error)}</span>}
+    </li>
+  )
+}
+
+function errorText({ code, detail }: UploadError): string {
+  switch (code) {
+    case 'junk':
+    case 'empty':
+    case 'noMedia':
+    case 'unreadable':
+      return t.uploads[code]
+    default:
+      return wordsFor(code, detail)
+  }
+}

@@ -1,0 +1,69 @@
+/** What the page shows. Paths of the address itself belong to the interface, so routes are behind the `#`. */
+export type Route =
+  | { readonly page: 'photos' }
+  | { readonly page: 'photo'; readonly id: string }
+  | { readonly page: 'search'; readonly q: string }
+  | { readonly page: 'albums' }
+  | { readonly page: 'album'; readonly id: string }
+  | { readonly page: 'tag'; readonly name: string }
+  /** An album that is nothing but a label of photos. */
+  | { readonly page: 'label'; readonly name: string }
+  | { readonly page: 'similar'; readonly id: string }
+  | { readonly page: 'trash' }
+  | { readonly page: 'cluster' }
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/** @param hash - with the `#` or without @returns the photos for what is no route */
+export function parseRoute(hash: string): Route {
+  const [path = '', query = ''] = hash.replace(/^#?\/?/, '').split('?', 2)
+  const [page = '', rest = ''] = path.split('/', 2)
+  const argument = decoded(rest)
+  switch (page) {
+    case 'photo':
+      return UUID.test(argument) ? { page, id: argument } : { page: 'photos' }
+    case 'album':
+    case 'similar':
+      return UUID.test(argument) ? { page, id: argument } : { page: 'photos' }
+    case 'tag':
+    case 'label':
+      return argument === '' ? { page: 'photos' } : { page, name: argument }
+    case 'search':
+      return { page, q: new URLSearchParams(query).get('q') ?? '' }
+    case 'albums':
+    case 'trash':
+    case 'cluster':
+      return { page }
+    default:
+      return { page: 'photos' }
+  }
+}
+
+/** @returns with the `#` */
+export function formatRoute(route: Route): string {
+  switch (route.page) {
+    case 'photos':
+      return '#/'
+    case 'photo':
+    case 'album':
+    case 'similar':
+      return `#/${route.page}/${route.id}`
+    case 'tag':
+    case 'label':
+      return `#/${route.page}/${encodeURIComponent(route.name)}`
+    case 'search':
+      return route.q === '' ? '#/search' : `#/search?${new URLSearchParams({ q: route.q })}`
+    case 'albums':
+    case 'trash':
+    case 'cluster':
+      return `#/${route.page}`
+  }
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return ''
+  }
+}

@@ -1,0 +1,110 @@
+import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals'
+import { createContext } from 'preact'
+import { useContext } from 'preact/hooks'
+import { Api } from '../api/client.js'
+import { browserTimers, type Timers } from '../browser/timers.js'
+import { formatRoute, parseRoute, type Route } from '../router.js'
+import { Uploads } from '../upload/uploads.js'
+import { Live } from './live.js'
+import { NOTHING, type Selection } from './selection.js'
+import { Timeline } from './timeline.js'
+import { Toasts } from './toasts.js'
+
+/** A list of photos that can be gone through one by one, as the photo's page does. */
+export interface PhotoOrder {
+  /** @param day - on which it was taken, `2024-05-01` @returns undefined: there is none */
+  neighbour(id: string, step: 1 | -1, day?: string): Promise<string | undefined>
+}
+
+/** All that the parts of the page share. */
+export class App {
+  readonly timers: Timers = browserTimers
+  readonly live: Live
+  readonly api: Api
+  readonly toasts: Toasts
+  readonly uploads: Uploads
+  readonly route: Signal<Route>
+  /** What lies below the photo that is shown, if one is. */
+  readonly base: ReadonlySignal<Route>
+  /** Of the page below. */
+  readonly selection: Signal<Selection> = signal(NOTHING)
+  /** The photos of the page below, in their order. */
+  readonly order: Signal<PhotoOrder | undefined> = signal(undefined)
+  /** Chooses a photo of the page below, or not any more; undefined: nothing is chosen there. */
+  readonly choose: Signal<((id: string) => void) | undefined> = signal(undefined)
+  /** To be shown as chosen and focused when a photo is closed. */
+  readonly lastShown: Signal<string | undefined> = signal(undefined)
+  readonly dialog: Signal<'keys' | undefined> = signal(undefined)
+  readonly #timelines = new Map<string, Timeline>()
+  /** Pages of this visit that lie below in the history. */
+  #depth = 0
+
+  constructor() {
+    this.live = new Live({ timers: this.timers, open: () => new EventSource('/events') })
+    this.api = new Api(window.fetch.bind(window), isReached => this.live.reached(isReached))
+    this.toasts = new Toasts(this.timers)
+    this.uploads = new Uploads({ api: this.api, timers: this.timers, isLost: this.live.isLost })
+    this.route = signal(parseRoute(location.hash))
+    let below: Route = { page: 'photos' }
+    this.base = computed(() => {
+      const route = this.route.value
+      if (route.page !== 'photo') below = route
+      return below
+    })
+    this.live.onChange(() => {
+      for (const timeline of this.#timelines.values()) void timeline.load()
+    })
+  }
+
+  start(): void {
+    window.addEventListener('hashchange', () => {
+      const route = parseRoute(location.hash)
+      if (route.page !== 'photo' && formatRoute(route) !== formatRoute(this.base.peek())) this.selection.value = NOTHING
+      this.route.value = route
+    })
+    document.addEventListener('visibilitychange', () => (document.hidden ? this.live.stop() : this.live.start()))
+    window.addEventListener('pagehide', () => this.live.stop())
+    this.live.start()
+  }
+
+  go(route: Route): void {
+    this.#depth++
+    location.hash = formatRoute(route)
+  }
+
+  /** Shows it in the place of what is shown, so that going back leads to what was before both. */
+  replace(route: Route): void {
+    history.replaceState(null, '', formatRoute(route))
+    this.route.value = route
+  }
+
+  /** Leaves the photo. */
+  back(): void {
+    if (this.#depth > 0) {
+      this.#depth--
+      history.back()
+    } else this.replace(this.base.peek())
+  }
+
+  /** The photos that the filters let through. */
+  timeline(filters: Readonly<Record<string, string>> = {}): Timeline {
+    const name = new URLSearchParams(filters).toString()
+    let timeline = this.#timelines.get(name)
+    if (timeline === undefined) {
+      timeline = new Timeline(this.api, filters)
+      // the library is always kept, and the view that was looked at last
+      for (const key of this.#timelines.keys()) if (key !== '') this.#timelines.delete(key)
+      this.#timelines.set(name, timeline)
+      void timeline.load()
+    }
+    return timeline
+  }
+}
+
+export const AppContext = createContext<App | undefined>(undefined)
+
+export function useApp(): App {
+  const app = useContext(AppContext)
+  if (app === undefined) throw new Error('outside of the page')
+  return app
+}

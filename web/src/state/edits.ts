@@ -1,0 +1,95 @@
+import { type Api, ApiError, type Meta } from '../api/client.js'
+import type { Chosen, Selection } from './selection.js'
+import type { Timeline } from './timeline.js'
+
+/** As many as a node takes in one request. */
+const BATCH_MAX = 10_000
+const RESTORES_AT_ONCE = 4
+
+/** Metadata, and what an edit of them has to meet. */
+export interface TaggedMeta {
+  readonly body: Meta
+  readonly etag: string
+}
+
+export type PhotoChange = Parameters<typeof Api.prototype.patch<'/photo/{id}/meta'>>[1]
+
+/**
+ * @param etag - of the metadata that the person saw; undefined: whatever they are by now
+ * @throws {@link ApiError} `ERR_PRECONDITION_FAILED` when they are others by now
+ */
+export async function editPhoto(api: Api, id: string, change: PhotoChange, etag: string | undefined): Promise<void> {
+  const headers = etag === undefined ? {} : { 'if-match': etag }
+  await api.patch('/photo/{id}/meta', change, { params: { id }, headers })
+}
+
+export interface Outcome {
+  readonly done: readonly string[]
+  readonly failed: number
+}
+
+/** @returns the ids of all that is chosen; reads what is not known yet */
+export async function chosenIds(timeline: Timeline, selection: Selection): Promise<string[]> {
+  const ids: string[] = []
+  for (const { key } of timeline.buckets.peek()) {
+    const chosen: Chosen | undefined = selection.get(key)
+    if (chosen === undefined) continue
+    ids.push(...(chosen === 'all' ? (await timeline.require(key)).ids : chosen))
+  }
+  return ids
+}
+
+export async function deletePhotos(api: Api, ids: readonly string[]): Promise<Outcome> {
+  return await inBatches(ids, async batch => {
+    const { results } = await api.post('/v1/photos/batch', { delete: batch })
+    return results.filter(({ status }) => status === 'deleted').map(({ photo_id }) => photo_id)
+  })
+}
+
+export async function tagPhotos(api: Api, ids: readonly string[], tag: string): Promise<Outcome> {
+  return await inBatches(ids, async batch => {
+    const { results } = await api.post('/v1/photos/batch', { ids: batch, tags: { add: [tag] } })
+    return results.filter(({ status }) => status === 'updated').map(({ photo_id }) => photo_id)
+  })
+}
+
+/** @param change - whether they are put into the album or taken out of it */
+export async function changeAlbum(
+  api: Api,
+  ids: readonly string[],
+  change: { readonly album: string; readonly how: 'add' | 'remove' }
+): Promise<Outcome> {
+  const { album, how } = change
+  return await inBatches(ids, async batch => {
+    const body = how === 'add' ? { add: batch } : { remove: batch }
+    const { results } = await api.post('/v1/albums/{id}/photos', body, { params: { id: album } })
+    return results.filter(({ status }) => status !== 'failed').map(({ photo_id }) => photo_id)
+  })
+}
+
+/** Brings deleted photos back, a few at a time. */
+export async function restorePhotos(api: Api, ids: readonly string[]): Promise<Outcome> {
+  const done: string[] = []
+  const waiting = [...ids]
+  const restore = async (): Promise<void> => {
+    for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
+      try {
+        await api.post('/photo/{id}/undelete', undefined, { params: { id } })
+        done.push(id)
+      } catch (error) {
+        if (!(error instanceof ApiError)) throw error
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: RESTORES_AT_ONCE }, restore))
+  return { done, failed: ids.length - done.length }
+}
+
+async function inBatches(
+  ids: readonly string[],
+  change: (batch: string[]) => Promise<readonly string[]>
+): Promise<Outcome> {
+  const done: string[] = []
+  for (let i = 0; i < ids.length; i += BATCH_MAX) done.push(...(await change(ids.slice(i, i + BATCH_MAX))))
+  return { done, failed: ids.length - done.length }
+}

@@ -1,0 +1,346 @@
+/** What the page says, in English. Another language is another file of this form. */
+const LANGUAGE = 'en'
+const NUMBER = new Intl.NumberFormat(LANGUAGE)
+const PERCENT = new Intl.NumberFormat(LANGUAGE, { style: 'percent' })
+const SCORE = new Intl.NumberFormat(LANGUAGE, { minimumFractionDigits: 2, maximumFractionDigits: 2 })
+const DECIMAL = new Intl.NumberFormat(LANGUAGE, { maximumFractionDigits: 1 })
+const PLURAL = new Intl.PluralRules(LANGUAGE)
+/** Times of photos are what a clock on the wall showed: they are formatted as if they were UTC. */
+const dateFormat = (options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat =>
+  new Intl.DateTimeFormat(LANGUAGE, { ...options, timeZone: 'UTC' })
+const MONTH = dateFormat({ month: 'long', year: 'numeric' })
+const DAY = dateFormat({ day: 'numeric', month: 'long', year: 'numeric' })
+const DAY_TIME = dateFormat({ day: 'numeric', month: 'long', year: 'numeric', hour: '2-digit', minute: '2-digit' })
+const LOCAL_TIME = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: 'medium', timeStyle: 'short' })
+const RELATIVE = new Intl.RelativeTimeFormat(LANGUAGE, { numeric: 'auto' })
+
+const KEY_TEXTS = {
+  help: 'Show this list',
+  search: 'Search',
+  goPhotos: 'Go to photos',
+  goAlbums: 'Go to albums',
+  goTrash: 'Go to the trash',
+  goCluster: 'Go to the cluster',
+  upload: 'Upload photos',
+  close: 'Close, then clear the selection',
+  right: 'Next photo',
+  left: 'Photo before',
+  up: 'Row above',
+  down: 'Row below',
+  first: 'First photo',
+  last: 'Last photo',
+  select: 'Select',
+  selectTo: 'Select all from the last one',
+  selectAll: 'Select all',
+  monthBefore: 'Month above',
+  monthAfter: 'Month below',
+  delete: 'Delete the selected photos',
+  album: 'Add the selected photos to an album',
+  tag: 'Tag the selected photos',
+  next: 'Next photo',
+  previous: 'Photo before',
+  info: 'Show or hide the details',
+  selectPhoto: 'Select',
+  rate0: 'No rating',
+  rate1: 'One star',
+  rate2: 'Two stars',
+  rate3: 'Three stars',
+  rate4: 'Four stars',
+  rate5: 'Five stars',
+  zoom: 'Zoom',
+  fullScreen: 'Full screen',
+  similar: 'Similar photos',
+  download: 'Download',
+  deletePhoto: 'Delete, and go to the next one',
+  undo: 'Undo the delete'
+} as const
+export type KeyText = keyof typeof KEY_TEXTS
+
+function count(n: number, one: string, other: string): string {
+  return `${NUMBER.format(n)} ${PLURAL.select(n) === 'one' ? one : other}`
+}
+const photos = (n: number): string => count(n, 'photo', 'photos')
+const files = (n: number): string => count(n, 'file', 'files')
+
+export const t = {
+  language: LANGUAGE,
+  name: 'Sheaf',
+  photos,
+  photosTitle: 'Photos',
+  albums: 'Albums',
+  search: 'Search',
+  trash: 'Trash',
+  cluster: 'Cluster',
+  upload: 'Upload',
+  navigation: 'Pages',
+  skip: 'Skip to the content',
+  close: 'Close',
+  cancel: 'Cancel',
+  save: 'Save',
+  again: 'Try again',
+  loading: 'Loading',
+  slow: 'This takes longer than usual.',
+  undo: 'Undo',
+  back: 'Back',
+
+  library: {
+    emptyTitle: 'No photos yet',
+    empty: 'Drop a folder of photos anywhere on this page, or choose files.',
+    emptyAlbum: 'No photos in this album yet. Select some among your photos, and add them.',
+    emptyTag: 'No photo has this tag.',
+    chooseFiles: 'Choose photos',
+    chooseFolder: 'Choose a folder',
+    scrubber: 'Time line',
+    month: (year: number, month: number): string => MONTH.format(Date.UTC(year, month - 1, 1)),
+    photo: (name: string): string => `Photo: ${name}`,
+    photoOf: (seconds: number): string => `Photo of ${DAY.format(seconds * 1_000)}`,
+    videoOf: (seconds: number): string => `Video of ${DAY.format(seconds * 1_000)}`,
+    withoutPicture: 'no picture',
+    select: 'Select',
+    selectMonth: (month: string): string => `Select ${month}`,
+    conflicts: 'Edited on two sides',
+    gallery: 'Photos, newest first'
+  },
+
+  selection: {
+    chosen: (n: number): string => `${NUMBER.format(n)} selected`,
+    clear: 'Clear the selection',
+    all: 'Select all',
+    delete: 'Delete',
+    album: 'Add to album',
+    tag: 'Add tag',
+    tagPrompt: 'Tag',
+    albumPrompt: 'Album',
+    newAlbum: 'New album',
+    create: 'Create',
+    removeFromAlbum: 'Remove from album',
+    deleted: (n: number): string => `${photos(n)} moved to the trash`,
+    restored: (n: number): string => `${photos(n)} restored`,
+    tagged: (n: number, tag: string): string => `${photos(n)} tagged “${tag}”`,
+    added: (n: number, album: string): string => `${photos(n)} added to “${album}”`,
+    removed: (n: number): string => `${photos(n)} removed from the album`,
+    failed: (n: number): string => `${photos(n)} could not be changed`
+  },
+
+  photo: {
+    dialog: 'Photo',
+    next: 'Next photo',
+    previous: 'Photo before',
+    info: 'Details',
+    download: 'Download',
+    delete: 'Delete',
+    zoom: 'Zoom',
+    more: 'Show the original size',
+    gone: 'This photo is not there any more.',
+    noPicture: 'There is no picture of this file here. It can be downloaded.',
+    pending: 'The picture is still being made.',
+    videoFails: 'This browser cannot play the video. It can be downloaded.',
+    caption: 'Caption',
+    captionHint: 'What is to be seen?',
+    rating: 'Rating',
+    stars: (n: number): string => (n === 0 ? 'No rating' : count(n, 'star', 'stars')),
+    tags: 'Tags',
+    addTag: 'Add a tag',
+    removeTag: (tag: string): string => `Remove the tag ${tag}`,
+    albums: 'Albums',
+    addAlbum: 'Add to an album',
+    removeAlbum: (album: string): string => `Take out of ${album}`,
+    taken: 'Taken',
+    dateUnknown: 'Date unknown',
+    added: 'Added',
+    place: 'Place',
+    camera: 'Camera',
+    file: 'File',
+    copies: 'Copies',
+    copiesOn: (n: number): string => `on ${count(n, 'machine', 'machines')}`,
+    copiesNone: 'not on this machine yet',
+    versions: 'Other versions',
+    versionsHint: 'Edited on two machines at once. The later edit is shown.',
+    restoreVersion: 'Show this one',
+    restored: 'Version restored',
+    selectionChanged: 'Selection changed',
+    similar: 'Similar photos',
+    noSimilar: 'None found so far.',
+    conflict: 'Somebody else has changed this photo meanwhile. It is shown as it is now: look, and save again.',
+    saved: 'Saved',
+    deleted: 'Photo moved to the trash'
+  },
+
+  searchPage: {
+    hint: 'What is to be seen, or a name, a caption, a place',
+    prompt: 'Search by what is to be seen, such as “red flower”, or by name, caption and place.',
+    words: 'In names, captions and places',
+    content: 'By what is to be seen',
+    none: (q: string): string => `Nothing found for “${q}”.`,
+    score: (value: number): string => SCORE.format(value),
+    scoreTitle: 'How well it fits, from -1 to 1',
+    partial: (fraction: number): string =>
+      `${PERCENT.format(fraction)} of the photos were searched: a part of the cluster is out of reach, or was not looked at yet.`,
+    similarTo: 'Similar photos'
+  },
+
+  albumsPage: {
+    empty: 'No albums yet.',
+    create: 'New album',
+    title: 'Title',
+    rename: 'Rename',
+    delete: 'Delete album',
+    deleted: (name: string): string => `Album “${name}” deleted. Its photos are still there.`,
+    confirmDelete: (name: string): string => `Delete the album “${name}”? Its photos stay.`
+  },
+
+  trashPage: {
+    empty: 'The trash is empty.',
+    hint: 'Deleted photos stay here until their time is over.',
+    restore: 'Restore',
+    until: (time: string): string => `gone after ${DAY.format(Date.parse(time))}`,
+    gone: 'cannot be restored here',
+    more: 'Show more'
+  },
+
+  clusterPage: {
+    safe: 'All photos are safe',
+    copying: 'Photos are still being copied',
+    attention: 'Needs a look',
+    alone: 'One machine only',
+    aloneHint: 'These photos are on this machine alone. Start Sheaf on a second one, with the same key.',
+    upToDate: 'Every machine that is known has everything.',
+    damage: (bytes: number): string => `${size(bytes)} on this machine cannot be read. The log of the node says more.`,
+    behind: (n: number, bytes: number): string => `${count(n, 'machine lacks', 'machines lack')} ${size(bytes)}.`,
+    unknownLag: (n: number): string => `What ${count(n, 'machine has', 'machines have')} is not known.`,
+    down: (names: string): string => `Not in reach: ${names}.`,
+    full: (names: string): string => `The disk is full: ${names}.`,
+    onlyHere: (age: string): string => `Some photos have been on this machine only for ${age}.`,
+    laidOutAlarm: 'Many photos were ended by another machine at once. They are kept until an operator has looked.',
+    laidOut: (n: number): string => `${photos(n)} laid out: ended by another machine, and kept here for a while.`,
+    laidOutFrom: (from: string, n: number): string => `${from}: ${photos(n)}`,
+    unknownNode: 'an unknown machine',
+    members: 'Machines',
+    thisOne: 'this one',
+    state: {
+      alive: 'in reach',
+      via: 'in reach through another',
+      suspect: 'does not answer',
+      down: 'not in reach',
+      left: 'has left'
+    },
+    lastSeen: 'Last seen',
+    never: 'never',
+    lag: 'To come',
+    nothingToCome: 'has everything',
+    unknown: 'not known',
+    disk: 'Disk',
+    diskOf: (free: number, total: number): string => `${size(free)} free of ${size(total)}`,
+    version: 'Version',
+    skew: (ms: number): string =>
+      `its clock is ${DECIMAL.format(Math.abs(ms) / 1_000)} s ${ms > 0 ? 'ahead' : 'behind'}`,
+    purgedTo: 'Purged up to',
+    library: 'On this machine',
+    photosHere: 'Photos',
+    bytesHere: 'Size of the log',
+    searchable: 'Searchable',
+    toCome: 'To come',
+    toComeOf: (bytes: number, bytesPerS: number, etaS: number | null): string =>
+      [size(bytes), `${size(bytesPerS)}/s`, ...(etaS === null ? [] : [`${duration(etaS)} left`])].join(', '),
+    pendingLooks: (n: number): string => `${photos(n)} to look at`,
+    model: 'Model',
+    noModel: 'none',
+    tools: 'Further decoders',
+    programs: 'The interface for programs',
+    events: 'What happens',
+    noEvents: 'Nothing since this page was opened.',
+    event: {
+      'photo.uploaded': 'photo added',
+      'photo.updated': 'photo changed',
+      'photo.deleted': 'photo deleted',
+      'member.up': 'machine in reach',
+      'member.down': 'machine not in reach',
+      'repair.done': 'damage repaired'
+    } as Readonly<Record<string, string>>
+  },
+
+  uploads: {
+    title: 'Uploads',
+    drop: 'Drop photos and folders to upload them',
+    waiting: 'waiting',
+    hashing: 'reading',
+    checking: 'asking what is there',
+    sending: 'sending',
+    done: 'uploaded',
+    there: 'is there already',
+    trashed: 'is in the trash',
+    failed: 'failed',
+    paused: 'Paused',
+    pause: 'Pause',
+    resume: 'Go on',
+    retry: 'Try the failed ones again',
+    clear: 'Close the list',
+    hide: 'Fold the list',
+    show: 'Unfold the list',
+    progress: (done: number, total: number): string => `${NUMBER.format(done)} of ${files(total)}`,
+    speed: (bytesPerS: number): string => `${size(bytesPerS)}/s`,
+    left: (seconds: number): string => `${duration(seconds)} left`,
+    summary: (done: number, there: number, failed: number): string =>
+      [
+        `${NUMBER.format(done)} uploaded`,
+        ...(there > 0 ? [`${NUMBER.format(there)} there already`] : []),
+        ...(failed > 0 ? [`${NUMBER.format(failed)} refused`] : [])
+      ].join(', '),
+    leave: 'Photos are still being uploaded.',
+    empty: 'the file is empty',
+    junk: 'programs leave such files in folders',
+    noMedia: 'neither a photo nor a film',
+    unreadable: 'the browser cannot read the file; it may have been moved or changed',
+    progressLabel: 'Progress of the uploads'
+  },
+
+  lost: {
+    title: 'This node does not answer.',
+    hint: 'What is on the page stays; it goes on by itself as soon as the node is back.'
+  },
+
+  keys: { title: 'Keys', everywhere: 'Everywhere', gallery: 'Among photos', photo: 'In a photo', texts: KEY_TEXTS },
+
+  /** @param text - as in `taken_at`: what a clock on the wall showed, perhaps only year or month */
+  taken: (text: string): string => {
+    const [, date = '', time] = /^([\d-]+)(?:T(\d\d:\d\d))?/.exec(text) ?? []
+    const [year = 1970, month, day] = date.split('-').map(Number)
+    if (month === undefined) return String(year)
+    if (day === undefined) return MONTH.format(Date.UTC(year, month - 1, 1))
+    const at = Date.parse(`${date}T${time ?? '00:00'}:00Z`)
+    return Number.isNaN(at) ? text : (time === undefined ? DAY : DAY_TIME).format(at)
+  },
+  /** @param text - RFC 3339 @returns in the zone of the browser */
+  moment: (text: string): string => LOCAL_TIME.format(Date.parse(text)),
+  ago: (ms: number): string => {
+    const s = Math.round(ms / 1_000)
+    if (s < 60) return RELATIVE.format(-s, 'second')
+    if (s < 3_600) return RELATIVE.format(-Math.round(s / 60), 'minute')
+    if (s < 86_400) return RELATIVE.format(-Math.round(s / 3_600), 'hour')
+    return RELATIVE.format(-Math.round(s / 86_400), 'day')
+  },
+  size,
+  duration,
+  number: (n: number): string => NUMBER.format(n),
+  exposure: (s: number): string => (s >= 0.4 ? `${DECIMAL.format(s)} s` : `1/${Math.round(1 / s)} s`),
+  decimal: (n: number): string => DECIMAL.format(n)
+}
+
+function size(bytes: number): string {
+  const units = ['B', 'KB', 'MB', 'GB', 'TB', 'PB']
+  let value = bytes
+  let unit = 0
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1_000
+    unit++
+  }
+  const text = value >= 100 || unit === 0 ? NUMBER.format(Math.round(value)) : DECIMAL.format(value)
+  return `${text} ${units[unit]}`
+}
+
+function duration(seconds: number): string {
+  if (seconds < 60) return count(Math.ceil(seconds), 'second', 'seconds')
+  if (seconds < 3_600) return count(Math.round(seconds / 60), 'minute', 'minutes')
+  if (seconds < 172_800) return count(Math.round(seconds / 3_600), 'hour', 'hours')
+  return count(Math.round(seconds / 86_400), 'day', 'days')
+}
