@@ -48,6 +48,7 @@ export const KEYS = [
   { scope: 'photo', keys: ['f'], action: 'fullScreen' },
   { scope: 'photo', keys: ['s'], action: 'similar' },
   { scope: 'photo', keys: ['d'], action: 'download' },
+  { scope: 'photo', keys: ['h'], action: 'favourite' },
   { scope: 'photo', keys: ['Delete'], action: 'deletePhoto' },
   { scope: 'photo', keys: ['Mod+z'], action: 'undo' }
 ] as const satisfies readonly KeyBinding[]

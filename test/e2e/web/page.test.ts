@@ -1,5 +1,5 @@
 import { readdirSync, statSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import axe from 'axe-core'
 import type { Page } from 'playwright-core'
@@ -120,10 +120,13 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
   it('shows them in time, each tile its own photo, and a new one without being asked', async () => {
     const page = await browser.open(node.url)
     await untilShown(page, 8)
-    const { buckets } = await client.json<{ buckets: { key: string }[] }>('GET', '/photos/timeline', 200)
-    const { photo_ids } = await client.json<{ photo_ids: string[] }>('GET', `/photos/timeline/${buckets[0]?.key}`, 200)
-    const [first] = await shownTiles(page)
-    expect(first?.id).toBe(photo_ids[0])
+    // dates that are read meanwhile move photos
+    await until('the first tile is the first photo', 10_000, async () => {
+      const { buckets } = await client.json<{ buckets: { key: string }[] }>('GET', '/photos/timeline', 200)
+      const path = `/photos/timeline/${buckets[0]?.key}`
+      const { photo_ids } = await client.json<{ photo_ids: string[] }>('GET', path, 200)
+      return (await shownTiles(page))[0]?.id === photo_ids[0]
+    })
     await page.getByRole('heading', { level: 2 }).first().waitFor()
 
     const bytes = await toImage(scene(99, 400, 300))
@@ -162,17 +165,21 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     const page = await browser.open(`${node.url}/#/photo/${id}`)
     const caption = page.getByLabel('Caption')
     await page.locator('.lightbox-large img.is-ready').waitFor()
+    await page.keyboard.press('h')
+    await page.getByText('Marked as a favourite').waitFor()
+    expect(await page.getByRole('button', { name: 'Favourite' }).getAttribute('aria-pressed')).toBe('true')
     await page.keyboard.press('i')
     await caption.fill('In the garden')
     await caption.press('Enter')
-    const meta = () => client.json<PhotoMeta & { rating: number | null }>('GET', `/photo/${id}/meta`, 200)
+    const meta = () =>
+      client.json<PhotoMeta & { rating: number | null; favourite: boolean }>('GET', `/photo/${id}/meta`, 200)
     await until('the caption is stored', 5_000, async () => (await meta()).caption === 'In the garden')
     await page.getByRole('button', { name: '4 stars' }).click()
     await until('the rating is stored', 5_000, async () => (await meta()).rating === 4)
     await page.getByLabel('Add a tag').fill('garden')
     await page.getByLabel('Add a tag').press('Enter')
     await page.getByRole('link', { name: 'garden' }).waitFor()
-    expect((await meta()).tags).toEqual(['garden'])
+    expect(await meta()).toMatchObject({ tags: ['garden'], favourite: true })
 
     await page.getByRole('button', { name: 'Delete', exact: true }).click()
     await page.getByText('Photo moved to the trash').waitFor()
@@ -316,6 +323,34 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     expect(found).toEqual([])
   })
 
+  it('marks and downloads what is selected, and empties the trash', async () => {
+    const page = await browser.open(node.url)
+    await page.locator('.tile').nth(1).waitFor()
+    for (const at of [0, 1]) {
+      const tile = page.locator('.tile').nth(at)
+      await tile.hover()
+      await tile.getByRole('button').click()
+    }
+    await page.getByRole('button', { name: 'Favourite' }).click()
+    await page.getByText('2 photos marked as favourites').waitFor()
+    const downloading = page.waitForEvent('download')
+    await page.getByRole('button', { name: 'Download' }).click()
+    const download = await downloading
+    expect(download.suggestedFilename()).toBe('photos.zip')
+    const file = await readFile(await download.path())
+    expect(file.subarray(0, 2).toString()).toBe('PK')
+    expect(file.subarray(-22, -18)).toEqual(Buffer.from('PK\x05\x06'))
+    await page.getByRole('button', { name: 'Archive' }).click()
+    await page.getByText('2 photos archived').waitFor()
+    await page.getByRole('button', { name: 'Undo' }).click()
+    await page.getByText('2 photos restored').waitFor()
+    await page.goto(`${node.url}/#/trash`)
+    await page.getByRole('button', { name: 'Empty the trash' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Empty the trash' }).click()
+    await page.getByText('The trash is empty.').waitFor()
+    expect(await client.json('GET', '/trash', 200)).toMatchObject({ total: 0 })
+  })
+
   it('says when the node is gone, keeps what it shows, and goes on when it is back', async () => {
     const page = await browser.open(node.url)
     await untilShown(page, 4)
@@ -326,7 +361,7 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     node = await NodeProcess.start({ dataDir: join(folder.path, 'data'), flags: ['--http', `127.0.0.1:${port}`] })
     await page.getByText('This node does not answer.').waitFor({ state: 'detached', timeout: 10_000 })
     // the browser itself says which requests failed
-    const expected = /net::ERR_(CONNECTION_REFUSED|INCOMPLETE_CHUNKED_ENCODING|CONNECTION_RESET|EMPTY_RESPONSE)/
+    const expected = /net::ERR_/
     expect(browser.complaints.splice(0).filter(text => !expected.test(text))).toEqual([])
   })
 

@@ -10,6 +10,14 @@ export function originalUrl(id: string): string {
   return `/photo/${id}`
 }
 
+/** As many photos as an address can name. */
+export const ZIPPED_MAX = 300
+
+/** @param ids - at most {@link ZIPPED_MAX}. @returns where their originals are to be had as one file */
+export function zipUrl(ids: readonly string[]): string {
+  return `/photos/zip?${ids.map(id => `id=${id}`).join('&')}`
+}
+
 /** @returns which size shows a picture so large sharply @param px - of the screen's own pixels, the longer side */
 export function sizeFor(px: number): Size {
   if (px <= THUMB_PX) return 'thumb'

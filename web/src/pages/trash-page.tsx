@@ -1,13 +1,15 @@
 import { useSignal } from '@preact/signals'
 import type { JSX } from 'preact'
-import type { TrashedPhoto } from '../api/client.js'
+import { ApiError, type TrashedPhoto } from '../api/client.js'
+import { Dialog } from '../parts/dialog.js'
 import { useLoaded } from '../parts/loaded.js'
 import { Problem } from '../parts/problem.js'
 import { ScrollPage } from '../parts/scroll-page.js'
 import { Blur } from '../parts/tile.js'
 import { useApp } from '../state/app.js'
-import { restorePhotos } from '../state/edits.js'
+import { emptyTrash, restorePhotos } from '../state/edits.js'
 import { t } from '../texts/en.js'
+import { wordsFor } from '../texts/problems.js'
 
 const PAGE = 100
 
@@ -27,10 +29,50 @@ export function TrashPage(): JSX.Element {
     app.toasts.say(done.length > 0 ? t.selection.restored(1) : t.selection.failed(1))
     trash.load()
   }
+  const isAsking = useSignal(false)
+  const close = (): void => {
+    isAsking.value = false
+  }
+  const empty = async (): Promise<void> => {
+    close()
+    try {
+      app.toasts.say(t.trashPage.emptied(await emptyTrash(app.api)))
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error
+      app.toasts.say(wordsFor(error.code, error.detail))
+    }
+    trash.load()
+  }
   const { photos = [], next_cursor: next = null } = trash.value.value ?? {}
   return (
     <ScrollPage>
-      <h1>{t.trash}</h1>
+      <div class="page-head">
+        <h1>{t.trash}</h1>
+        {photos.length > 0 && (
+          <button
+            type="button"
+            class="button"
+            onClick={() => {
+              isAsking.value = true
+            }}
+          >
+            {t.trashPage.emptyIt}
+          </button>
+        )}
+      </div>
+      {isAsking.value && (
+        <Dialog title={t.trashPage.emptyIt} onClose={close}>
+          <p>{t.trashPage.emptyHint}</p>
+          <div class="buttons">
+            <button type="button" class="button" onClick={close}>
+              {t.cancel}
+            </button>
+            <button type="button" class="button button-danger" onClick={() => void empty()}>
+              {t.trashPage.emptyIt}
+            </button>
+          </div>
+        </Dialog>
+      )}
       <p class="quiet">{t.trashPage.hint}</p>
       {trash.error.value !== undefined && <Problem error={trash.error.value} onAgain={trash.load} />}
       {trash.value.value !== undefined && photos.length === 0 && <p class="empty">{t.trashPage.empty}</p>}

@@ -22,6 +22,9 @@ const PATHS = {
   file: 'M6 3h8l4 4v14H6zM14 3v4h4',
   down: 'M6 9l6 6 6-6',
   edit: 'M4 20l1-4L16 5l3 3L8 19z',
+  heart:
+    'M12 20C5 15 3.500 11.500 3.500 8.800A4.300 4.300 0 0 1 12 7a4.300 4.300 0 0 1 8.500 1.800C20.500 11.500 19 15 12 20z',
+  archive: 'M3 4h18v4H3zM5 8v12h14V8M9.500 12h5',
   star: 'M12 4l2.500 5.200 5.500.8-4 4 .9 5.700L12 17l-4.900 2.700.9-5.700-4-4 5.500-.8z'
 } as const
 export type IconName = keyof typeof PATHS

@@ -107,6 +107,18 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
       await read()
     }
   }
+  const like = async (): Promise<void> => {
+    const favourite = meta.peek()?.body.favourite !== true
+    try {
+      // a mark is of nobody's making, so it need not meet what was seen
+      await editPhoto(app.api, id, { favourite }, undefined)
+      app.toasts.say(favourite ? t.photo.isFavourite : t.photo.noFavourite)
+    } catch (reason) {
+      if (!(reason instanceof ApiError)) throw reason
+      app.toasts.say(wordsFor(reason.code, reason.detail))
+    }
+    await read()
+  }
   const download = (): void => {
     const link = document.createElement('a')
     link.href = originalUrl(id)
@@ -132,6 +144,7 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
     selectPhoto: select,
     zoom: toggleZoom,
     download,
+    favourite: () => void like(),
     deletePhoto: () => void remove(),
     undo: () => lastDeleted.current !== undefined && void undo(lastDeleted.current),
     similar: () => app.go({ page: 'similar', id }),
@@ -163,6 +176,12 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
           <ToolButton icon="left" label={t.back} onClick={close} />
           <span class="lightbox-title">{body !== undefined && titleOf(body)}</span>
           <ToolButton icon="zoom" label={t.photo.zoom} isOn={isZoomed.value} onClick={toggleZoom} />
+          <ToolButton
+            icon="heart"
+            label={t.photo.favourite}
+            isOn={body?.favourite === true}
+            onClick={() => void like()}
+          />
           <ToolButton icon="download" label={t.photo.download} onClick={download} />
           <ToolButton icon="info" label={t.photo.info} isOn={hasInfo.value} onClick={toggleInfo} />
           <ToolButton icon="trash" label={t.photo.delete} onClick={() => void remove()} />
@@ -325,7 +344,7 @@ interface ToolButtonProps {
 function ToolButton({ icon, label, isOn, onClick }: ToolButtonProps): JSX.Element {
   return (
     <button type="button" class="icon-button" aria-label={label} title={label} aria-pressed={isOn} onClick={onClick}>
-      <Icon name={icon} />
+      <Icon name={icon} filled={isOn === true && icon === 'heart'} />
     </button>
   )
 }

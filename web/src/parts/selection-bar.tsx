@@ -2,8 +2,17 @@ import { useSignal } from '@preact/signals'
 import type { JSX } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import { ApiError } from '../api/client.js'
+import { ZIPPED_MAX, zipUrl } from '../api/photo-urls.js'
 import { useApp } from '../state/app.js'
-import { changeAlbum, chosenIds, deletePhotos, type Outcome, restorePhotos, tagPhotos } from '../state/edits.js'
+import {
+  changeAlbum,
+  chosenIds,
+  deletePhotos,
+  markPhotos,
+  type Outcome,
+  restorePhotos,
+  tagPhotos
+} from '../state/edits.js'
 import { chosenCount, everything, NOTHING, type SelectableBucket } from '../state/selection.js'
 import type { Timeline } from '../state/timeline.js'
 import { t } from '../texts/en.js'
@@ -64,6 +73,19 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
       app.selection.value = NOTHING
     })
   }
+  const mark = (name: 'favourite' | 'archived', said: (n: number) => string): void =>
+    void act(
+      ids => markPhotos(app.api, ids, { [name]: true }),
+      said,
+      ids => markPhotos(app.api, ids, { [name]: false })
+    )
+  const download = async (): Promise<void> => {
+    if (count > ZIPPED_MAX) return app.toasts.say(t.selection.tooManyToDownload(ZIPPED_MAX))
+    const link = document.createElement('a')
+    link.href = zipUrl(await chosenIds(timeline, app.selection.peek()))
+    link.download = 'photos.zip'
+    link.click()
+  }
   const ask = (what: 'tag' | 'album'): void => {
     if (count > 0) asks.value = what
   }
@@ -109,6 +131,19 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
           onClick={() => void act(ids => changeAlbum(app.api, ids, { album, how: 'remove' }), t.selection.removed)}
         />
       )}
+      <BarButton
+        icon="heart"
+        label={t.selection.favourite}
+        isBusy={isBusy.value}
+        onClick={() => mark('favourite', t.selection.favourites)}
+      />
+      <BarButton
+        icon="archive"
+        label={t.selection.archive}
+        isBusy={isBusy.value}
+        onClick={() => mark('archived', t.selection.archived)}
+      />
+      <BarButton icon="download" label={t.selection.download} isBusy={isBusy.value} onClick={() => void download()} />
       <BarButton icon="trash" label={t.selection.delete} isBusy={isBusy.value} onClick={remove} />
       {asks.value === 'tag' && (
         <AskTag
@@ -151,7 +186,7 @@ interface BarButtonProps {
 
 function BarButton({ icon, label, isBusy, onClick }: BarButtonProps): JSX.Element {
   return (
-    <button type="button" class="button button-plain" disabled={isBusy} onClick={onClick}>
+    <button type="button" class="button button-plain" title={label} disabled={isBusy} onClick={onClick}>
       <Icon name={icon} />
       <span class="button-label">{label}</span>
     </button>

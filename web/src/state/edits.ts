@@ -4,7 +4,6 @@ import type { Timeline } from './timeline.js'
 
 /** As many as a node takes in one request. */
 const BATCH_MAX = 10_000
-const RESTORES_AT_ONCE = 4
 
 /** Metadata, and what an edit of them has to meet. */
 export interface TaggedMeta {
@@ -67,22 +66,33 @@ export async function changeAlbum(
   })
 }
 
-/** Brings deleted photos back, a few at a time. */
 export async function restorePhotos(api: Api, ids: readonly string[]): Promise<Outcome> {
-  const done: string[] = []
-  const waiting = [...ids]
-  const restore = async (): Promise<void> => {
-    for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
-      try {
-        await api.post('/photo/{id}/undelete', undefined, { params: { id } })
-        done.push(id)
-      } catch (error) {
-        if (!(error instanceof ApiError)) throw error
-      }
-    }
+  return await inBatches(ids, async batch => {
+    const { results } = await api.post('/v1/photos/batch', { undelete: batch })
+    return results.filter(({ status }) => status === 'restored').map(({ photo_id }) => photo_id)
+  })
+}
+
+export async function markPhotos(
+  api: Api,
+  ids: readonly string[],
+  marks: { readonly favourite?: boolean; readonly archived?: boolean }
+): Promise<Outcome> {
+  return await inBatches(ids, async batch => {
+    const { results } = await api.post('/v1/photos/batch', { ids: batch, ...marks })
+    return results.filter(({ status }) => status === 'updated').map(({ photo_id }) => photo_id)
+  })
+}
+
+/** Lets everything in the trash go, some at a time. @returns how many photos that were */
+export async function emptyTrash(api: Api): Promise<number> {
+  let emptied = 0
+  for (;;) {
+    const { results, left } = await api.post('/trash/empty', {})
+    const done = results.filter(({ status }) => status === 'emptied').length
+    emptied += done
+    if (left === 0 || done === 0) return emptied
   }
-  await Promise.all(Array.from({ length: RESTORES_AT_ONCE }, restore))
-  return { done, failed: ids.length - done.length }
 }
 
 async function inBatches(

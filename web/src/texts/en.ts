@@ -51,6 +51,7 @@ const KEY_TEXTS = {
   fullScreen: 'Full screen',
   similar: 'Similar photos',
   download: 'Download',
+  favourite: 'Mark as a favourite, or not',
   deletePhoto: 'Delete, and go to the next one',
   undo: 'Undo the delete'
 } as const
@@ -114,6 +115,12 @@ export const t = {
     newAlbum: 'New album',
     create: 'Create',
     removeFromAlbum: 'Remove from album',
+    download: 'Download',
+    tooManyToDownload: (max: number): string => `At most ${photos(max)} can be downloaded at once.`,
+    favourite: 'Favourite',
+    favourites: (n: number): string => `${photos(n)} marked as favourites`,
+    archive: 'Archive',
+    archived: (n: number): string => `${photos(n)} archived: out of the time line, still in albums and searches`,
     deleted: (n: number): string => `${photos(n)} moved to the trash`,
     restored: (n: number): string => `${photos(n)} restored`,
     tagged: (n: number, tag: string): string => `${photos(n)} tagged “${tag}”`,
@@ -127,6 +134,9 @@ export const t = {
     next: 'Next photo',
     previous: 'Photo before',
     info: 'Details',
+    favourite: 'Favourite',
+    isFavourite: 'Marked as a favourite',
+    noFavourite: 'No favourite any more',
     download: 'Download',
     delete: 'Delete',
     zoom: 'Zoom',
@@ -195,7 +205,10 @@ export const t = {
     restore: 'Restore',
     until: (time: string): string => `gone after ${DAY.format(Date.parse(time))}`,
     gone: 'cannot be restored here',
-    more: 'Show more'
+    more: 'Show more',
+    emptyIt: 'Empty the trash',
+    emptyHint: 'All of it goes from every machine, a day from now.',
+    emptied: (n: number): string => `${photos(n)} let go`
   },
 
   clusterPage: {
