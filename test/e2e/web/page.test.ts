@@ -167,7 +167,7 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     await page.locator('.lightbox-large img.is-ready').waitFor()
     await page.keyboard.press('h')
     await page.getByText('Marked as a favourite').waitFor()
-    expect(await page.getByRole('button', { name: 'Favourite' }).getAttribute('aria-pressed')).toBe('true')
+    await page.getByRole('button', { name: 'Favourite', pressed: true }).waitFor()
     await page.keyboard.press('i')
     await caption.fill('In the garden')
     await caption.press('Enter')
@@ -186,6 +186,8 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     expect((await client.request('GET', `/photo/${id}`)).status).toBe(410)
     await page.getByRole('button', { name: 'Undo' }).click()
     await until('it is back', 5_000, async () => (await client.request('GET', `/photo/${id}`)).status === 200)
+    // what was asked just before the delete may be answered after it
+    expect(browser.complaints.splice(0).filter(text => !text.includes('status of 410'))).toEqual([])
   })
 
   it('does not overwrite what somebody else wrote meanwhile', async () => {

@@ -98,7 +98,7 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
   }
   const rate = async (rating: number): Promise<void> => {
     try {
-      await editPhoto(app.api, id, { rating: rating === 0 ? null : rating }, meta.peek()?.etag)
+      await editPhoto(app.api, id, { rating: rating === 0 ? null : rating }, undefined)
       await read()
       app.toasts.say(t.photo.stars(rating))
     } catch (reason) {

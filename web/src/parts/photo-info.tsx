@@ -42,7 +42,8 @@ export function PhotoInfo({ meta, onChange, onClose, onRate }: PhotoInfoProps): 
   }
   const edit = (change: PhotoChange): void =>
     void guarded(async () => {
-      await editPhoto(app.api, id, change, etag)
+      // only a text can write over somebody's words: labels are put on and taken off one by one
+      await editPhoto(app.api, id, change, 'caption' in change ? etag : undefined)
       onChange()
     })
   const saveCaption = (): void => {
