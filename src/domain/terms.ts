@@ -33,7 +33,7 @@
  *   link             id of the similar photo
  */
 import { hasCode } from '../core/errors.js'
-import { type Findings, lacksThumbhash, viewFindings } from './findings.js'
+import { type Findings, lacksThumbhash, viewFindings, viewLooks } from './findings.js'
 import { pairOf, pairTerms } from './pairs.js'
 import { PHOTO_KIND, type Photo, placeOfPhoto, viewPhoto } from './photo.js'
 import { cameraOf } from './photo-facts.js'
@@ -109,7 +109,7 @@ export function termsOf(record: DirectoryRecord, places?: Places): string[] {
 export function termsOfPhoto(photo: Photo, places?: Places, marks = photo.marks): string[] {
   const terms = new Set<string>()
   addBasics(terms, photo)
-  if (lacksThumbhash(viewFindings(photo.record).image)) terms.add('unhashed')
+  if (lacksThumbhash(viewLooks(photo.record).image)) terms.add('unhashed')
   for (const term of pairTerms(photo)) terms.add(term)
   // a part is listed as its entry is
   if (pairOf(photo.record).of !== undefined) return [...terms].sort()
