@@ -116,10 +116,15 @@ export function AlbumPage({ id }: { readonly id: string }): JSX.Element {
       await app.api.patch('/v1/albums/{id}', { title }, { params: { id } })
       album.load()
     })
+  const restore = (): void =>
+    void guarded(async () => {
+      await app.api.post('/v1/albums/{id}/undelete', undefined, { params: { id } })
+      app.go({ page: 'album', id })
+    })
   const remove = (): void =>
     void guarded(async () => {
       await app.api.delete('/v1/albums/{id}', { params: { id } })
-      app.toasts.say(t.albumsPage.deleted(name))
+      app.toasts.say(t.albumsPage.deleted(name), { label: t.undo, run: restore })
       app.replace({ page: 'albums' })
     })
   const head = (
