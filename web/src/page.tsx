@@ -51,6 +51,10 @@ function BasePage({ route }: { readonly route: Route }): JSX.Element {
       return <NamedPhotos name={route.name} filters={{ tag: route.name }} />
     case 'label':
       return <NamedPhotos name={route.name} filters={{ album: route.name }} />
+    case 'favourites':
+      return <NamedPhotos name={t.favourites} filters={{ favourite: 'true' }} empty={t.noFavourites} />
+    case 'archive':
+      return <NamedPhotos name={t.archive} filters={{ archived: 'true' }} empty={t.noArchive} />
     case 'trash':
       return <TrashPage />
     case 'cluster':
@@ -63,15 +67,17 @@ function BasePage({ route }: { readonly route: Route }): JSX.Element {
 
 function NamedPhotos({
   name,
-  filters
+  filters,
+  empty = t.library.emptyTag
 }: {
   readonly name: string
   readonly filters: Record<string, string>
+  readonly empty?: string
 }): JSX.Element {
   return (
     <PhotosPage
       filters={filters}
-      empty={t.library.emptyTag}
+      empty={empty}
       head={
         <div class="page-head in-gallery">
           <h1>{name}</h1>

@@ -9,6 +9,8 @@ export type Route =
   /** An album that is nothing but a label of photos. */
   | { readonly page: 'label'; readonly name: string }
   | { readonly page: 'similar'; readonly id: string }
+  | { readonly page: 'favourites' }
+  | { readonly page: 'archive' }
   | { readonly page: 'trash' }
   | { readonly page: 'cluster' }
 
@@ -31,6 +33,8 @@ export function parseRoute(hash: string): Route {
     case 'search':
       return { page, q: new URLSearchParams(query).get('q') ?? '' }
     case 'albums':
+    case 'favourites':
+    case 'archive':
     case 'trash':
     case 'cluster':
       return { page }
@@ -54,6 +58,8 @@ export function formatRoute(route: Route): string {
     case 'search':
       return route.q === '' ? '#/search' : `#/search?${new URLSearchParams({ q: route.q })}`
     case 'albums':
+    case 'favourites':
+    case 'archive':
     case 'trash':
     case 'cluster':
       return `#/${route.page}`

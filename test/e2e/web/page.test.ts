@@ -154,7 +154,7 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     await page.locator('dialog.lightbox').waitFor({ state: 'detached' })
     await until(
       'the tile has the focus',
-      5_000,
+      90_000,
       async () => (await page.evaluate<string>('document.activeElement.closest("li")?.dataset.id ?? ""')) === ids[1]
     )
   })

@@ -46,6 +46,16 @@ export function AlbumsPage(): JSX.Element {
         </button>
       </div>
       {albums.error.value !== undefined && <Problem error={albums.error.value} onAgain={albums.load} />}
+      <div class="shelf">
+        <a class="button" href={formatRoute({ page: 'favourites' })}>
+          <Icon name="heart" />
+          {t.favourites}
+        </a>
+        <a class="button" href={formatRoute({ page: 'archive' })}>
+          <Icon name="archive" />
+          {t.archive}
+        </a>
+      </div>
       {all?.length === 0 && <p class="empty">{t.albumsPage.empty}</p>}
       <ul class="albums">
         {all?.map(album => (
