@@ -171,8 +171,8 @@ class DayRunner {
   readonly #isWhole: boolean
   readonly #days: DayRuns[] = []
   #day: Day | undefined
-  /** When it began: what is not before that is of it, too. */
-  #dayMs = Number.POSITIVE_INFINITY
+  /** Where it begins: what is not below that is of it, too. */
+  #dayFloor: Position = TOP
   #runs: GrowingRun[] = []
 
   constructor(reader: IndexReader, counts: ReadonlyMap<Day, DayCount>, isWhole: boolean) {
@@ -182,16 +182,14 @@ class DayRunner {
   }
 
   add(position: Position): void {
-    const bytes = positionBytesOf(position)
-    const ms = msOfPosition(bytes, this.#reader.order)
-    if (ms < this.#dayMs) this.#endDay(dayOf(ms))
+    if (position < this.#dayFloor) this.#endDay(dayOf(msOfPosition(positionBytesOf(position), this.#reader.order)))
     const last = this.#runs.at(-1)
     if (last === undefined || last.count === this.#reader.sizes.bucket) {
       const newest = last === undefined ? undefined : position
-      this.#runs.push({ newest, count: 1, digest: this.#isWhole ? 0 : crc32(bytes) })
+      this.#runs.push({ newest, count: 1, digest: this.#isWhole ? 0 : crc32(positionBytesOf(position)) })
     } else {
       last.count++
-      if (!this.#isWhole) last.digest = crc32(bytes, last.digest)
+      if (!this.#isWhole) last.digest = crc32(positionBytesOf(position), last.digest)
     }
   }
 
@@ -205,6 +203,7 @@ class DayRunner {
     if (day !== undefined) this.#days.push({ day, all: this.#counts.get(day) ?? EMPTY_DAY, runs: this.#runs })
     this.#runs = []
     this.#day = next
-    this.#dayMs = next === undefined || next === FIRST_DAY ? Number.NEGATIVE_INFINITY : dayStartMs(next)
+    this.#dayFloor =
+      next === undefined || next === FIRST_DAY ? '' : positionText(orderBytes(this.#reader.order, dayStartMs(next)))
   }
 }

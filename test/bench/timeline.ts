@@ -21,6 +21,7 @@ const DAYS = 12 * 365
 const MOST_ON_A_DAY = 3_000
 const ROUNDS = 5
 const LIMIT = 50
+const PAGES = 20
 const TIMELINE_BYTES_MAX = 60_000
 const BUCKET_MS_MAX = 5
 const PAGE_MS_MAX = 10
@@ -48,7 +49,7 @@ export async function measureTimeline(cache: string): Promise<Measure[]> {
   const all = await measure(() => directory.timeline(ALL))
   const album = await measure(() => directory.timeline(ALBUM))
   const bucket = await measure(() => readBuckets(directory, ALL, buckets))
-  const page = await measure(() => readPage(directory))
+  const page = await measure(() => readPages(directory))
   await directory.stop()
   const promised = (max: number): Pick<Measure, 'target'> => ({ target: atMost(max, `≤ ${max} ms`) })
   return [
@@ -62,7 +63,7 @@ export async function measureTimeline(cache: string): Promise<Measure[]> {
     line('time line of all', all.cpuMs, {}, all.turnMs),
     line('time line of an album with all of them', album.cpuMs, {}, album.turnMs),
     line('a bucket, with its JSON', bucket.cpuMs / buckets.length, promised(BUCKET_MS_MAX), bucket.turnMs),
-    line(`page of ${LIMIT} by date, with its JSON`, page.cpuMs, promised(PAGE_MS_MAX), page.turnMs)
+    line(`page of ${LIMIT} by date, with its JSON`, page.cpuMs / PAGES, promised(PAGE_MS_MAX), page.turnMs)
   ]
 }
 
@@ -83,6 +84,11 @@ async function readBuckets(directory: Directory, filters: Filters, buckets: read
 }
 
 const NO_ALBUMS = { titles: [], ids: [] }
+
+/** Pages one after the other, since one alone is below what CPU time is counted in. */
+async function readPages(directory: Directory): Promise<void> {
+  for (let i = 0; i < PAGES; i++) await readPage(directory)
+}
 
 async function readPage(directory: Directory): Promise<void> {
   const page = await directory.query({ ...ALL, limit: LIMIT })

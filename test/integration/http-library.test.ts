@@ -179,7 +179,8 @@ describe('tags and albums', () => {
           cover: last,
           from: '2024-07-01T10:00:00.000',
           to: '2024-08-01T10:00:00.000',
-          created_at: null
+          created_at: null,
+          conflicts: 0
         }
       ],
       next_after: null
