@@ -184,7 +184,7 @@ export class Duplicates {
     return named.map(photoId => ({ photoId, error: errors.get(photoId) }))
   }
 
-  /** Photos were changed by somebody who wants to see it in the next list. */
+  /** Somebody has changed photos here who wants to see that in the next list, as after an undo. */
   forget(): void {
     this.#snapshot = undefined
   }

@@ -11,6 +11,7 @@ const SearchPage = lazy(async () => (await import('./pages/search-page.js')).Sea
 const SimilarPage = lazy(async () => (await import('./pages/search-page.js')).SimilarPage)
 const AlbumsPage = lazy(async () => (await import('./pages/albums-page.js')).AlbumsPage)
 const AlbumPage = lazy(async () => (await import('./pages/albums-page.js')).AlbumPage)
+const DuplicatesPage = lazy(async () => (await import('./pages/duplicates-page.js')).DuplicatesPage)
 const TrashPage = lazy(async () => (await import('./pages/trash-page.js')).TrashPage)
 const ClusterPage = lazy(async () => (await import('./pages/cluster-page.js')).ClusterPage)
 const KeyList = lazy(async () => (await import('./parts/key-list.js')).KeyList)
@@ -51,6 +52,8 @@ function BasePage({ route }: { readonly route: Route }): JSX.Element {
       return <NamedPhotos name={route.name} filters={{ tag: route.name }} />
     case 'label':
       return <NamedPhotos name={route.name} filters={{ album: route.name }} />
+    case 'duplicates':
+      return <DuplicatesPage />
     case 'trash':
       return <TrashPage />
     case 'cluster':

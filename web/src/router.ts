@@ -9,6 +9,7 @@ export type Route =
   /** An album that is nothing but a label of photos. */
   | { readonly page: 'label'; readonly name: string }
   | { readonly page: 'similar'; readonly id: string }
+  | { readonly page: 'duplicates' }
   | { readonly page: 'trash' }
   | { readonly page: 'cluster' }
 
@@ -31,6 +32,7 @@ export function parseRoute(hash: string): Route {
     case 'search':
       return { page, q: new URLSearchParams(query).get('q') ?? '' }
     case 'albums':
+    case 'duplicates':
     case 'trash':
     case 'cluster':
       return { page }
@@ -54,6 +56,7 @@ export function formatRoute(route: Route): string {
     case 'search':
       return route.q === '' ? '#/search' : `#/search?${new URLSearchParams({ q: route.q })}`
     case 'albums':
+    case 'duplicates':
     case 'trash':
     case 'cluster':
       return `#/${route.page}`
