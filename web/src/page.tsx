@@ -42,6 +42,8 @@ function BasePage({ route }: { readonly route: Route }): JSX.Element {
   switch (route.page) {
     case 'search':
       return <SearchPage q={route.q} />
+    case 'found':
+      return <NamedPhotos name={`“${route.q}”`} filters={{ q: route.q }} empty={t.searchPage.none(route.q)} />
     case 'similar':
       return <SimilarPage id={route.id} />
     case 'albums':
@@ -66,15 +68,17 @@ function BasePage({ route }: { readonly route: Route }): JSX.Element {
 
 function NamedPhotos({
   name,
-  filters
+  filters,
+  empty = t.library.emptyTag
 }: {
   readonly name: string
   readonly filters: Record<string, string>
+  readonly empty?: string
 }): JSX.Element {
   return (
     <PhotosPage
       filters={filters}
-      empty={t.library.emptyTag}
+      empty={empty}
       head={
         <div class="page-head in-gallery">
           <h1>{name}</h1>

@@ -3,6 +3,8 @@ export type Route =
   | { readonly page: 'photos' }
   | { readonly page: 'photo'; readonly id: string }
   | { readonly page: 'search'; readonly q: string }
+  /** All photos with these words, to be looked through and selected. */
+  | { readonly page: 'found'; readonly q: string }
   | { readonly page: 'albums' }
   | { readonly page: 'album'; readonly id: string }
   | { readonly page: 'tag'; readonly name: string }
@@ -30,6 +32,7 @@ export function parseRoute(hash: string): Route {
     case 'label':
       return argument === '' ? { page: 'photos' } : { page, name: argument }
     case 'search':
+    case 'found':
       return { page, q: new URLSearchParams(query).get('q') ?? '' }
     case 'albums':
     case 'duplicates':
@@ -54,7 +57,8 @@ export function formatRoute(route: Route): string {
     case 'label':
       return `#/${route.page}/${encodeURIComponent(route.name)}`
     case 'search':
-      return route.q === '' ? '#/search' : `#/search?${new URLSearchParams({ q: route.q })}`
+    case 'found':
+      return route.q === '' ? `#/${route.page}` : `#/${route.page}?${new URLSearchParams({ q: route.q })}`
     case 'albums':
     case 'duplicates':
     case 'trash':

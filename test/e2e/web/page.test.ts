@@ -342,6 +342,20 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     expect(await client.json('GET', '/trash', 200)).toMatchObject({ total: 0 })
   })
 
+  it('tags all that a search by words finds', async () => {
+    const { total } = await client.json<{ total: number }>('GET', '/photos?q=IMG', 200)
+    const page = await browser.open(`${node.url}/#/search?q=IMG`)
+    await page.getByRole('link', { name: `Show all ${total}` }).click()
+    await untilShown(page, 4)
+    await page.keyboard.press('Control+a')
+    await page.getByText(`${total} selected`).waitFor()
+    await page.getByRole('button', { name: 'Add tag' }).click()
+    await page.getByRole('dialog').getByLabel('Tag').fill('of the trip')
+    await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click()
+    await page.getByText(`${total} photos tagged “of the trip”`).waitFor()
+    expect(await client.json('GET', '/photos?tag=of+the+trip', 200)).toMatchObject({ total, total_exact: true })
+  })
+
   it('says when the node is gone, keeps what it shows, and goes on when it is back', async () => {
     const page = await browser.open(node.url)
     await untilShown(page, 4)

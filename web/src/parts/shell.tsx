@@ -41,7 +41,7 @@ export function Shell({ children }: { readonly children: ComponentChildren }): J
     }
   }
   useKeys('everywhere', keys)
-  const q = base.page === 'search' ? base.q : ''
+  const q = base.page === 'search' || base.page === 'found' ? base.q : ''
   return (
     <div class="shell">
       <button type="button" class="skip" onClick={() => document.querySelector<HTMLElement>('#content')?.focus()}>

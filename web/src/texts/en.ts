@@ -192,6 +192,7 @@ export const t = {
     prompt: 'Search by what is to be seen, such as “red flower”, or by name, caption and place.',
     words: 'In names, captions and places',
     content: 'By what is to be seen',
+    all: (n: number | undefined): string => (n === undefined ? 'Show all' : `Show all ${NUMBER.format(n)}`),
     none: (q: string): string => `Nothing found for “${q}”.`,
     score: (value: number): string => SCORE.format(value),
     scoreTitle: 'How well it fits, from -1 to 1',
