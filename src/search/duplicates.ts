@@ -177,9 +177,9 @@ export class Duplicates {
       if (!(err instanceof SheafError)) throw err
       errors.set(id, err.code)
     }
-    for (const id of named) await this.#requireLive(id).catch(note(id))
+    await Promise.all(named.map(id => this.#requireLive(id).catch(note(id))))
     const marks = marksBetween(ids, others, id => !errors.has(id), isDistinct)
-    for (const [id, apart] of marks) await this.#mark(id, apart, isDistinct).catch(note(id))
+    await Promise.all(Array.from(marks, ([id, apart]) => this.#mark(id, apart, isDistinct).catch(note(id))))
     this.#snapshot = undefined
     return named.map(photoId => ({ photoId, error: errors.get(photoId) }))
   }

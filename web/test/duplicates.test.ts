@@ -231,6 +231,13 @@ describe('the list', () => {
     expect(merges.map(({ keep }) => keep)).toEqual(['a1', 'b1', 'c1'])
   })
 
+  test('of a tier that nobody wants any more is not shown', async () => {
+    const duplicates = new Duplicates(new FakeNode(groups).api)
+    const [first, second] = await Promise.all([duplicates.load(), duplicates.load('near')])
+    expect([first, second]).toEqual([undefined, 'near'])
+    expect(keysOf(duplicates)).toEqual(['near n1'])
+  })
+
   test('says why it could not be read', async () => {
     const get = async (): Promise<never> => {
       throw new ApiError('ERR_OVERLOADED', 503, '')

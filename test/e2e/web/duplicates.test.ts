@@ -123,8 +123,6 @@ describe.skipIf(SKIPS_PAGES).sequential('the page of duplicates', () => {
       problems.push(...(await barriers(page)).map(it => `${tier} ${it}`))
       if (await page.evaluate<boolean>('document.documentElement.scrollWidth > innerWidth'))
         problems.push(`${tier} scrolls sideways`)
-      if (process.env.SHOTS !== undefined)
-        await page.screenshot({ path: join(process.env.SHOTS, `${tier}-${scheme}-${width}.png`) })
     }
     expect(problems).toEqual([])
   })

@@ -26,7 +26,7 @@ export function DuplicatesPage(): JSX.Element {
   const shown = groups.value ?? []
   const load = async (wanted?: Tier): Promise<void> => {
     if (wanted !== undefined) tier.value = wanted
-    tier.value = await duplicates.load(wanted)
+    tier.value = (await duplicates.load(wanted)) ?? tier.peek()
   }
   useEffect(() => {
     void load()

@@ -154,8 +154,13 @@ export class Duplicates {
     this.#api = api
   }
 
-  /** Reads the first groups. @param tier - undefined: the strictest of which there is something */
-  async load(tier?: Tier): Promise<Tier> {
+  /**
+   * Reads the first groups.
+   *
+   * @param tier - undefined: the strictest of which there is something
+   * @returns which tier that was; undefined: another one was asked for meanwhile, or it could not be read
+   */
+  async load(tier?: Tier): Promise<Tier | undefined> {
     this.#read.abort()
     const read = new AbortController()
     this.#read = read
@@ -166,11 +171,12 @@ export class Duplicates {
       const page = await this.#page(first, undefined, read.signal)
       const found = tier ?? TIERS.find(it => page.listed.tiers[it].groups > 0) ?? first
       const { listed, groups } = found === first ? page : await this.#page(found, undefined, read.signal)
+      if (read.signal.aborted) return undefined
       this.#show(found, listed, groups)
       return found
     } catch (error) {
       this.#fail(error, read.signal)
-      return tier ?? 'exact'
+      return undefined
     }
   }
 

@@ -49,6 +49,8 @@ export function addSimilarityRoutes(app: FastifyInstance, { photos, similarity, 
   const { search, duplicates } = similarity
   const gated = <Result>(request: FastifyRequest, task: (signal: AbortSignal) => Promise<Result>): Promise<Result> =>
     whileConnected(request, signal => gates.searches.pass(signal, () => task(signal)))
+  const oneAtATime = <Result>(request: FastifyRequest, task: () => Promise<Result>): Promise<Result> =>
+    whileConnected(request, signal => gates.merges.pass(signal, task))
 
   app.get<{ Params: { id: string }; Querystring: SearchQuery }>(
     '/similar/:id',
@@ -85,7 +87,7 @@ export function addSimilarityRoutes(app: FastifyInstance, { photos, similarity, 
     const { keep: keepText, remove, merge } = request.body
     const keep = requirePhotoId(keepText)
     const merged = { keep, remove: remove.map(requirePhotoId), merge }
-    const report = await gated(request, () => photos.mergeDuplicates(merged))
+    const report = await oneAtATime(request, () => photos.mergeDuplicates(merged))
     duplicates.forget()
     return { keep, ...mergeJson(report) }
   })
@@ -93,7 +95,8 @@ export function addSimilarityRoutes(app: FastifyInstance, { photos, similarity, 
   app.post<{ Body: TellApartBody }>('/duplicates/distinct', { schema: tellApartSchema }, async request => {
     const { ids, others, distinct } = request.body
     const named = [ids.map(requirePhotoId), others?.map(requirePhotoId)] as const
-    return { results: outcomesJson('remembered', await gated(request, () => duplicates.tellApart(...named, distinct))) }
+    const outcomes = await oneAtATime(request, () => duplicates.tellApart(...named, distinct))
+    return { results: outcomesJson('remembered', outcomes) }
   })
 
   app.post<{ Params: { id: string }; Body: { readonly photo_id: string } }>(
