@@ -5,7 +5,7 @@ const seconds = 1_000
 /**
  * One project per level of the style guide's test table, named after its folder.
  *
- * @param limitMs - the longest that one test, and one hook, may take
+ * @param limitMs - the longest that one test, and one hook, may take: for what hangs, so far above what the slowest machine needs
  */
 function project(name: string, limitMs: number) {
   return {
@@ -13,7 +13,9 @@ function project(name: string, limitMs: number) {
       name,
       include: [`test/${name}/**/*.test.ts`],
       testTimeout: limitMs,
-      hookTimeout: limitMs
+      hookTimeout: limitMs,
+      // whoever waits for something waits as long as the test may take
+      expect: { poll: { timeout: limitMs } }
     }
   }
 }
@@ -23,10 +25,10 @@ export default defineConfig({
     // both of two cores: the tests wait for disks and processes half of the time
     maxWorkers: 2,
     projects: [
-      project('unit', 20 * seconds),
-      { test: { ...project('web', 20 * seconds).test, include: ['web/test/**/*.test.ts'] } },
-      project('contract', 30 * seconds),
-      project('integration', 120 * seconds),
+      project('unit', 90 * seconds),
+      { test: { ...project('web', 90 * seconds).test, include: ['web/test/**/*.test.ts'] } },
+      project('contract', 90 * seconds),
+      project('integration', 300 * seconds),
       project('simulation', 600 * seconds),
       project('e2e', 600 * seconds),
       { test: { ...project('docker', 300 * seconds).test, globalSetup: 'test/docker/setup.ts' } }

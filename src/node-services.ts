@@ -1,7 +1,7 @@
 import { Archiving, type ArchivingInit } from './admin/archiving.js'
 import { Backup } from './admin/backup.js'
 import { Jobs } from './admin/jobs.js'
-import { LaidOutPhotos } from './admin/laid-out-photos.js'
+import { LaidOutItems } from './admin/laid-out-items.js'
 import { Maintenance } from './admin/maintenance.js'
 import type { VolumeArchive } from './archive/volume-archive.js'
 import { Cluster, type ClusterComponents, type ClusterInit } from './cluster/cluster.js'
@@ -87,7 +87,7 @@ export class NodeServices implements Startable {
   readonly albums: Albums
   /** Undefined when photos are not analyzed. */
   readonly similarity: Similarity | undefined
-  readonly laidOut: LaidOutPhotos
+  readonly laidOut: LaidOutItems
   readonly jobs: Jobs
   /** Undefined where there is no archive. */
   readonly archiving: Archiving | undefined
@@ -182,7 +182,7 @@ export class NodeServices implements Startable {
       },
       { ...init.uploads, chunkBytes: chunkBytesFor(volumeBytes), maxUploadBytes, minCopies, requireCookie }
     )
-    this.albums = new Albums({ directory, writer, catalog, photos: this.photos, clock, random })
+    this.albums = new Albums({ directory, writer, catalog, photos: this.photos, laidOut: local.laidOut, clock, random })
     this.lists = new LibraryLists({
       directory,
       albums: catalog,
@@ -219,7 +219,7 @@ export class NodeServices implements Startable {
       log,
       ...(cluster && { rank: term => cluster.rankFor(term) })
     })
-    this.laidOut = new LaidOutPhotos({ laidOut: local.laidOut, clock })
+    this.laidOut = new LaidOutItems({ laidOut: local.laidOut, clock })
     this.jobs = new Jobs({ clock, random, log })
     this.archiving =
       components.archive &&

@@ -7,14 +7,16 @@
  * Which photos are in it is said by their records, see photo.ts: a rename changes one record.
  */
 import { createHash } from 'node:crypto'
+import { SheafError } from '../core/errors.js'
 import type { Value } from './cbor.js'
 import { type Entry, VERSION_FIELD } from './entry.js'
 import { type Hlc, hlcMs } from './hlc.js'
 import { type AlbumId, type PhotoId, parseAlbumId, parsePhotoId, photoIdFrom } from './ids.js'
 import { ALBUM_CAPTION_CHARACTERS_MAX, LABEL_CHARACTERS_MAX } from './limits.js'
-import { type Change, type DirectoryRecord, shownVersion } from './record.js'
+import { type Change, conflictVersions, type DirectoryRecord, shownVersion } from './record.js'
 import { foldText } from './text.js'
 import { mapOf, setOrDelete, textOf } from './value-fields.js'
+import type { LifeActor } from './version-vector.js'
 
 export const ALBUM_KIND = 'album'
 
@@ -27,6 +29,9 @@ export interface Album {
   /** What a person chose; shown while it is in the album. */
   readonly cover: PhotoId | undefined
   readonly createdAtMs: number
+  /** How many versions of concurrent edits lost against the shown one. */
+  readonly conflicts: number
+  readonly version: { readonly hlc: Hlc; readonly actor: LifeActor }
 }
 
 /** Absent: unchanged; null: removed. */
@@ -45,13 +50,14 @@ export interface NewAlbum {
 /**
  * Lenient, since another node may have written the record, and bounded.
  *
+ * @param version - a conflict version to view instead of the shown one
  * @returns undefined for other kinds, and for what no photo could be in, as its id is no UUID
  * @throws `ERR_RECORD_MALFORMED` if there is no version
  */
-export function viewAlbum(record: DirectoryRecord): Album | undefined {
+export function viewAlbum(record: DirectoryRecord, version = shownVersion(record)): Album | undefined {
   const id = record.kind === ALBUM_KIND ? parseAlbumId(record.id) : undefined
   if (id === undefined || id !== record.id) return undefined
-  const { value, generation, deleted, hlc } = shownVersion(record)
+  const { value, generation, deleted, hlc, dot } = version
   const title = cut(textOf(value, 'title') ?? '', LABEL_CHARACTERS_MAX)
     .replace(/\p{Cc}/gu, ' ')
     .trim()
@@ -64,7 +70,9 @@ export function viewAlbum(record: DirectoryRecord): Album | undefined {
     title: title === '' ? id : title,
     caption: caption === undefined ? undefined : cut(caption, ALBUM_CAPTION_CHARACTERS_MAX),
     cover: parsePhotoId(textOf(value, 'cover') ?? ''),
-    createdAtMs: hlcMs(typeof born === 'bigint' ? (born as Hlc) : hlc)
+    createdAtMs: hlcMs(typeof born === 'bigint' ? (born as Hlc) : hlc),
+    conflicts: conflictVersions(record).length,
+    version: { hlc, actor: dot.actor }
   }
 }
 
@@ -103,19 +111,41 @@ export function deleteAlbumChanges(record: DirectoryRecord): Change[] {
   return [{ kind: 'version', deleted: true, value: successorValue(record) }]
 }
 
-/** Begins the next life of a deleted album. */
-export function reviveAlbumChanges(record: DirectoryRecord, title: string): Change[] {
-  const { generation } = shownVersion(record)
+/** Begins the next life of a deleted album, under that title or its own. @returns no changes if it is not deleted */
+export function reviveAlbumChanges(record: DirectoryRecord, title?: string): Change[] {
+  const { generation, deleted } = shownVersion(record)
+  if (!deleted) return []
+  const value = successorValue(record)
+  if (title !== undefined) value.set('title', title)
   const isTombstone = ({ field, deleted }: Entry): boolean => field === VERSION_FIELD && deleted
   return [
     {
       kind: 'version',
       generation: generation + 1,
       deleted: false,
-      value: successorValue(record).set('title', title),
+      value,
       supersedes: record.entries.filter(isTombstone).map(({ dot }) => dot)
     }
   ]
+}
+
+/** Begins the life after a grave with what the record showed before that ended it. */
+export function exhumeAlbumChanges(record: DirectoryRecord): Change[] {
+  return [{ kind: 'version', deleted: false, value: successorValue(record) }]
+}
+
+/**
+ * Makes a conflict version the shown one, which becomes a conflict version itself, so that it can be undone.
+ *
+ * @param n - index in `conflictVersions`, from 1
+ * @throws `ERR_NO_SUCH_CONFLICT`
+ */
+export function restoreAlbumChanges(record: DirectoryRecord, n: number): Change[] {
+  const conflict = conflictVersions(record)[n - 1]
+  if (conflict === undefined) throw new SheafError('ERR_NO_SUCH_CONFLICT', undefined, { details: { n } })
+  const value = new Map(conflict.value)
+  setOrDelete(value, 'born', successorValue(record).get('born'))
+  return [{ kind: 'version', value, supersedes: [conflict.dot] }]
 }
 
 /** The value that the next version starts from, unknown fields included. */

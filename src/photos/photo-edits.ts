@@ -9,6 +9,7 @@ import {
   editChanges,
   exhumeChanges,
   metaEtag,
+  PHOTO_KIND,
   type Photo,
   type PhotoEdit,
   purgeChanges,
@@ -113,9 +114,9 @@ export class PhotoEdits {
    * @throws `ERR_NOT_BURIED`, `ERR_BYTES_GONE`
    */
   exhume(id: PhotoId, old: DirectoryRecord): Promise<DirectoryRecord> {
-    return this.#writer.revive(id, async generation => {
+    return this.#writer.revive({ kind: PHOTO_KIND, id }, async generation => {
       const restored = await this.#appendAll(viewPhoto(old), generation)
-      return { changes: exhumeChanges(old, restored) }
+      return exhumeChanges(old, restored)
     })
   }
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.js'
-import { type ErrorCode, hasCode, SheafError } from '../core/errors.js'
+import { hasCode, SheafError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
 import { turn } from '../core/turn.js'
@@ -29,6 +29,7 @@ import { blobOf, dataIdentity } from '../store/photo-needles.js'
 import { photoNotFound, type RecordWriter, requireLive, requireRecord } from '../store/record-writer.js'
 import type { NeedleStore } from '../volumes/needle-store.js'
 import { type AlbumNames, LABELS_ONLY, setEditFor } from './albums/album-names.js'
+import { forEach } from './batch.js'
 import { BlobIntake } from './blob-intake.js'
 import { ByteBudget } from './byte-budget.js'
 import { DuplicateMerge, type MergeReport, type MergeRequest } from './duplicate-merge.js'
@@ -68,11 +69,8 @@ const READ_BACK_CHUNKS = 3
 const LIST_LIMIT = 50
 const LISTED_IN_A_TURN = 256
 const NOTHING_FOUND: PhotoPage = { photos: [], total: 0, isTotalExact: true, nextCursor: null }
-const BATCH_IDS_MAX = 10_000
 /** Photos that one call takes out of the trash. */
 const EMPTIED_MAX = 1_000
-/** Concurrent edits of a batch: enough to share syncs, few enough to leave room for other requests. */
-const BATCH_EDITS_MAX = 64
 
 export interface PhotosComponents {
   readonly store: NeedleStore
@@ -388,11 +386,6 @@ export class Photos {
     await this.#edits.exhume(id, kept)
   }
 
-  /** @param ids - at most 10,000. @throws `ERR_BAD_PARAMETER`; errors of single photos are in their outcomes */
-  batchExhume(ids: readonly PhotoId[]): Promise<readonly BatchOutcome[]> {
-    return forEach(ids, id => this.exhume(id))
-  }
-
   /** @throws `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED` */
   async conflicts(id: PhotoId): Promise<readonly PhotoConflict[]> {
     const { record } = await this.#livePhoto(id)
@@ -600,21 +593,4 @@ function shifted({ id, takenAt }: Photo, seconds: number): TakenAt {
   const ms = takenAt.ms + seconds * 1_000
   if (ms < TAKEN_MS_MIN) throw badField('shift_s', 'there were no photographs so early')
   return { ...takenAt, ms }
-}
-
-async function forEach(ids: readonly PhotoId[], edit: (id: PhotoId) => Promise<unknown>): Promise<BatchOutcome[]> {
-  if (ids.length > BATCH_IDS_MAX) throw badField('ids', `a batch may have at most ${BATCH_IDS_MAX} ids`)
-  const errors = new Map<PhotoId, ErrorCode | undefined>()
-  const left = new Set(ids).values()
-  const work = async (): Promise<void> => {
-    for (const id of left) errors.set(id, await edit(id).then(() => undefined, codeOf))
-  }
-  await Promise.all(Array.from({ length: BATCH_EDITS_MAX }, work))
-  return ids.map(photoId => ({ photoId, error: errors.get(photoId) }))
-}
-
-/** @throws the error itself unless it is an operating error */
-function codeOf(err: unknown): ErrorCode {
-  if (err instanceof SheafError) return err.code
-  throw err
 }

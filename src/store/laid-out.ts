@@ -164,6 +164,10 @@ export class LaidOut implements GraveGuard {
     })
   }
 
+  has(key: RecordKey): boolean {
+    return this.#records.has(recordName(key))
+  }
+
   list(): readonly LaidOutRecord[] {
     return [...this.#records.values()]
   }

@@ -109,18 +109,18 @@ export class RecordWriter {
   }
 
   /**
-   * Begins a new life of a photo of which only the grave is left.
+   * Begins a new life of what only the grave is left of.
    *
-   * @param decide - returns the edit; `generation` is that of the new life
+   * @param decide - returns the changes; `generation` is that of the new life
    * @throws `ERR_NOT_BURIED`, the errors of `decide` and {@link NeedleStore.append}
    */
-  async revive(id: PhotoId, decide: (generation: number) => Promise<Edit>): Promise<DirectoryRecord> {
+  async revive(key: RecordKey, decide: (generation: number) => Promise<readonly Change[]>): Promise<DirectoryRecord> {
     this.#admit()
-    const key = { kind: PHOTO_KIND, id }
-    return this.#lock.run(id, async () => {
+    return this.#lock.run(key.kind === PHOTO_KIND ? key.id : recordName(key), async () => {
       const { grave } = this.#directory.lookUp(key)
-      if (grave === undefined) throw new SheafError('ERR_NOT_BURIED', undefined, { details: { photo_id: id } })
-      const { changes } = await decide(grave.generation + 1)
+      if (grave === undefined)
+        throw new SheafError('ERR_NOT_BURIED', undefined, { details: { [`${key.kind}_id`]: key.id } })
+      const changes = await decide(grave.generation + 1)
       // a grave that came meanwhile ends the new life, too
       const after = changeRecord(key, graveOf(key, grave.generation), this.#stamper(), changes)
       await this.#store.append([this.#draft(after)], 'upload')

@@ -84,7 +84,7 @@ it('an archive that is away is one line in the log, and the node serves', async 
   const node = await NodeProcess.start({ dataDir: join(folder.path, 'data'), flags })
   const client = new HttpClient(node.url)
   const { photo_id } = await client.putPhoto(fakeJpeg(1, 10_000), 'a.jpg')
-  await until('the node has noticed', 30_000, async () => (await statusOf(client)).state === 'failing')
+  await until('the node has noticed', 90_000, async () => (await statusOf(client)).state === 'failing')
   expect((await client.photo(photo_id)).status).toBe(200)
   expect((await client.request('GET', '/health/ready')).status).toBe(200)
   const lines = node.log().filter(({ msg }) => msg.includes('archive'))
@@ -101,7 +101,7 @@ it('an archive that is away is one line in the log, and the node serves', async 
 it('no secret of the archive is in the log', async () => {
   const node = await NodeProcess.start({ dataDir: join(folder.path, 'data'), flags, logLevel: 'trace' })
   const client = new HttpClient(node.url)
-  await until('the archive was looked at', 30_000, async () => (await statusOf(client)).state === 'idle')
+  await until('the archive was looked at', 90_000, async () => (await statusOf(client)).state === 'idle')
   const key = readFileSync(join(folder.path, 'key'), 'utf8').trim()
   expect(existsSync(join(folder.path, 'data', 'identity.key'))).toBe(true)
   for (const secret of [key, 'S3RVER']) expect(node.stderr).not.toContain(secret)

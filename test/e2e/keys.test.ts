@@ -43,7 +43,7 @@ it('drill: the cluster key is replaced node by node, and then the old one opens 
     nodes.push(await start(name, nodes))
   }
   const areTogether = async (): Promise<boolean> => (await Promise.all(nodes.map(aliveAt))).every(n => n === 3)
-  await until('all see all', 30_000, areTogether)
+  await until('all see all', 90_000, areTogether)
 
   const ids: string[] = []
   for (const lines of [[fresh, old], [fresh]]) {
@@ -52,20 +52,20 @@ it('drill: the cluster key is replaced node by node, and then the old one opens 
       await nodes[i]?.stop()
       const others = nodes.filter((_, other) => other !== i)
       nodes[i] = await start(name, others)
-      await until(`all see all after ${name} has ${lines.length} keys`, 30_000, areTogether)
+      await until(`all see all after ${name} has ${lines.length} keys`, 90_000, areTogether)
       const receipt = await new HttpClient(nodes[i].url).putPhoto(fakeJpeg(ids.length, 10_000), `${name}.jpg`)
       ids.push(receipt.photo_id)
     }
   }
   for (const node of nodes) {
     const client = new HttpClient(node.url)
-    await until('it has all photos', 30_000, async () => (await client.page()).total === ids.length)
+    await until('it has all photos', 90_000, async () => (await client.page()).total === ids.length)
     for (const id of ids) expect((await client.photo(id)).status).toBe(200)
   }
 
   writeFileSync(keyFile('stranger'), `${old}\n`)
   const stranger = await start('stranger', nodes)
-  await until('it is refused', 30_000, async () => stranger.log().some(({ msg }) => msg === 'refused a node'))
+  await until('it is refused', 90_000, async () => stranger.log().some(({ msg }) => msg === 'refused a node'))
   expect(await aliveAt(stranger)).toBe(1)
   expect((await new HttpClient(stranger.url).page()).total).toBe(0)
 }, 120_000)

@@ -7,7 +7,7 @@ import { LabNode } from './lab/lab-node.js'
 import { NetworkLab } from './lab/network-lab.js'
 
 const HOSTS = 4
-const SEEN_MS_MAX = 20_000
+const SEEN_MS_MAX = 90_000
 const UNKNOWN = '0190a1b2-c3d4-7e5f-8a6b-7c8d9e0f1a2b'
 
 const obstacle = NetworkLab.obstacle()

@@ -14,7 +14,7 @@ import { until } from '../support/until.js'
  * port 8000 and the address of another machine are replaced, and of the tests one file is run.
  */
 const STARTS_NODE = /\b(npm|sheaf) start\b/
-const SETTLED_MS_MAX = 30_000
+const SETTLED_MS_MAX = 90_000
 const PICTURE = tinyPng(1, 32)
 
 const folder = temporaryFolder('readme')

@@ -13,7 +13,7 @@ const PICTURES = 12
 const COLOURS = ['red', 'green', 'blue'] as const
 const NODES = 3
 /** Until searches see what has happened: with the time that it takes to notice that a node is gone. */
-const SETTLED_MS_MAX = 40_000
+const SETTLED_MS_MAX = 90_000
 
 type Colour = (typeof COLOURS)[number]
 

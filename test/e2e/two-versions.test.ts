@@ -22,7 +22,7 @@ const NEXT_PROGRAM: Partial<NodeProcessInit> = {
   main: join(REPOSITORY, 'test', 'support', 'next-main.ts'),
   nodeFlags: ['--import', 'tsx']
 }
-const SEEN_MS_MAX = 30_000
+const SEEN_MS_MAX = 90_000
 /** Members look every ten seconds whether all read more. */
 const RISE_MS_MAX = 60_000
 

@@ -107,7 +107,7 @@ describe.skipIf(reason !== undefined)('a node of this build and one of the last 
     })
 
   test('refuse each other: the newer one names the upgrade, the older one says what it can', async () => {
-    await until('both refuse', 20_000, async () => refusals(newer).length > 0 && refusals(older).length > 0)
+    await until('both refuse', 90_000, async () => refusals(newer).length > 0 && refusals(older).length > 0)
     expect(refusals(newer)[0]).toMatchObject({
       code: 'ERR_PEER_REFUSED',
       peer: older.p2p.split('/').at(-1),
@@ -124,7 +124,7 @@ describe.skipIf(reason !== undefined)('a node of this build and one of the last 
   test('neither spins: each dials again only after some seconds, and logs one line a minute', async () => {
     const nodes = [older, newer]
     const threeTimes = (node: NodeProcess): boolean => failedDials(node).filter(({ refused }) => refused).length >= 3
-    await until('each was refused three times', 40_000, async () => nodes.every(threeTimes))
+    await until('each was refused three times', 90_000, async () => nodes.every(threeTimes))
     for (const node of nodes) {
       const dials = failedDials(node)
       for (const [i, { refused, atMs }] of dials.slice(0, -1).entries()) {

@@ -114,7 +114,7 @@ describe.sequential('a user with the command line', () => {
     node = restarted
     const before = await bytes()
     await runWell('compact', '--now', '--yes', '--data', join(folder.path, 'data'))
-    await expect.poll(bytes, { timeout: 10_000 }).toBeLessThan(before)
+    await expect.poll(bytes).toBeLessThan(before)
     expect(Number((await run('get', gone[0] ?? '')).code)).toBe(1)
     expect(sha256Hex((await run('get', kept)).stdout)).toBe(album256.get([...album256.keys()].sort().at(-14) ?? ''))
     await runWell('verify')

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { AlbumId, PhotoId } from '../../src/domain/ids.js'
+import type { AlbumId, NodeId, PhotoId } from '../../src/domain/ids.js'
 import { nodePair } from '../support/node-pair.js'
 import { SimulatedNode } from '../support/simulated-node.js'
 
@@ -71,6 +71,39 @@ describe('albums', () => {
       expect(await faults(node)).toEqual([])
     }
     expect(a.services.local.directory.digest()).toBe(b.services.local.directory.digest())
+    await Promise.all([a.stop(), b.stop()])
+  })
+
+  it('that were edited on two sides of a partition keep both edits, and come back after a delete', async () => {
+    const { clock, network, a, b } = await nodePair()
+    const meer = await make(a, 'Meer')
+    const photo = await upload(a, ['Meer'])
+    await clock.advance(2_000)
+    network.links.partition(['a' as NodeId], ['b' as NodeId])
+    await a.services.albums.edit(meer, { title: 'See', caption: 'with a caption' })
+    await clock.advance(1_000)
+    await b.services.albums.edit(meer, { title: 'Ozean' })
+    network.links.heal()
+    await clock.advance(20_000)
+    for (const node of [a, b]) {
+      const { album } = await node.services.albums.get(meer)
+      expect(album).toMatchObject({ title: 'Ozean', caption: undefined, conflicts: 1 })
+      expect(await node.services.albums.conflicts(meer)).toMatchObject([{ title: 'See', caption: 'with a caption' }])
+    }
+    await expect(a.services.albums.restore(meer, 2)).rejects.toMatchObject({ code: 'ERR_NO_SUCH_CONFLICT' })
+    const restored = await a.services.albums.restore(meer, 1)
+    expect(restored.album).toMatchObject({ title: 'See', caption: 'with a caption', conflicts: 1 })
+    await clock.advance(2_000)
+    expect(await b.services.albums.conflicts(meer)).toMatchObject([{ title: 'Ozean' }])
+    await b.services.albums.remove(meer)
+    await clock.advance(2_000)
+    expect(await titles(a)).toEqual([])
+    const { createdAtMs } = restored.album ?? {}
+    expect((await a.services.albums.undelete(meer)).album).toMatchObject({ title: 'See', createdAtMs })
+    expect((await a.services.albums.undelete(meer)).count).toBe(1) // harmless
+    await clock.advance(2_000)
+    expect(await titles(b)).toEqual(['See 1'])
+    expect((await b.services.photos.meta(photo)).albums.ids).toEqual([meer])
     await Promise.all([a.stop(), b.stop()])
   })
 })

@@ -92,7 +92,7 @@ describe('sheaf laid-out', () => {
     const { code, stdout, stderr } = await run(http, ['laid-out'])
     expect([code, stderr]).toEqual([0, ''])
     const [head, ...rows] = stdout.trimEnd().split('\n')
-    expect(head).toMatch(/^PHOTO +DIED +BY +KEPT UNTIL +NAME$/)
+    expect(head).toMatch(/^ID +DIED +BY +KEPT UNTIL +NAME$/)
     const TIME = String.raw`\d{4}-\d\d-\d\d \d\d:\d\d`
     expect(rows[0]).toMatch(new RegExp(`^${ids[0]}  ${TIME}  ${OTHER}  ${TIME}  a$`))
     expect(rows[2]).toMatch(new RegExp(`^${ids[2]}  ${TIME}  ${THIRD}  ${TIME}  c$`))

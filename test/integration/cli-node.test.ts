@@ -198,6 +198,12 @@ describe('export', () => {
       .map(({ name }) => name)
       .sort()
   }
+  /** Nothing reads heads here, which is said. */
+  async function write(...args: string[]): Promise<string[]> {
+    const { code, stdout, stderr } = await run('export', join(folder, 'out'), ...args)
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/^(sheaf: \d+ photos? came so lately [^\n]*\n)?$/)])
+    return stdout.split('\n').slice(0, -1)
+  }
   const today = (): string => {
     const [year, month, day] = new Date(systemClock.now()).toISOString().slice(0, 10).split('-')
     return join(folder, 'out', `${year}`, `${month}`, `${day}`)
@@ -206,7 +212,7 @@ describe('export', () => {
   test('originals under the day, each with its metadata; a second run has nothing to do', async () => {
     const { folder: photos, files } = await makePhotos()
     await lines('put', photos, '--tag', 'red')
-    const paths = await lines('export', join(folder, 'out'))
+    const paths = await write()
     expect(paths).toHaveLength(4)
     for (const [name, bytes] of files) {
       const file = join(today(), name.replace('sub/', ''))
@@ -217,8 +223,18 @@ describe('export', () => {
         tags: ['red']
       })
     }
-    expect(await lines('export', join(folder, 'out'))).toEqual([])
+    expect(await write()).toEqual([])
     expect(await exported()).toHaveLength(8)
+  })
+
+  test('says of how many nobody has read yet when they were taken', async () => {
+    const { folder: photos } = await makePhotos() // nothing reads heads here
+    await lines('put', photos)
+    expect(await run('export', join(folder, 'out'))).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/^sheaf: \d+ photos? came so lately that no node has read when they were taken/)
+    })
+    expect(await run('export', join(folder, 'out'))).toMatchObject({ code: 0, stderr: '' }) // nothing was written
   })
 
   test('namesakes get the end of their id, and keep their names in later runs', async () => {
@@ -228,7 +244,7 @@ describe('export', () => {
       await writeFile(join(folder, 'in', name), n === 1 ? fakeJpeg(0, 400) : fakeJpeg(n, 400))
     }
     const ids = await lines('put', join(folder, 'in'))
-    await lines('export', join(folder, 'out'))
+    await write()
     const first = await exported()
     expect(first).toHaveLength(6)
     const owners = new Map<string, string>()
@@ -238,7 +254,7 @@ describe('export', () => {
     expect(new Set(owners.values())).toEqual(new Set(ids))
     // A photo that comes later does not take a name from those that are there.
     await lines('put', join(folder, 'in', '1', 'x.jpg'))
-    await lines('export', join(folder, 'out'))
+    await write()
     for (const [name, id] of owners) expect(JSON.parse(await readFile(join(today(), name), 'utf8')).photo_id).toBe(id)
     expect(await exported()).toHaveLength(8)
   })
@@ -246,20 +262,20 @@ describe('export', () => {
   test('it goes on where it stopped, follows metadata, and leaves what the user changed alone', async () => {
     const { folder: photos } = await makePhotos()
     const ids = await lines('put', photos)
-    const done = (await lines('export', join(folder, 'out'))).length
+    const done = (await write()).length
     expect(done).toBe(4)
     const [png = ''] = ids
     // Interrupted between a file and its sidecar, and before a file.
     await rm(join(today(), 'c.jpg.json'))
     await rm(join(today(), 'big.jpg'))
     await utimes(join(today(), 'c.jpg'), 1, 1)
-    expect(await lines('export', join(folder, 'out'))).toEqual([join(today(), 'big.jpg')])
+    expect(await write()).toEqual([join(today(), 'big.jpg')])
     expect(await exported()).toHaveLength(8)
 
     const client = new HttpClient(node)
     await client.patchMeta(png, { tags: { add: ['new'] } })
     client.close()
-    expect(await lines('export', join(folder, 'out'))).toEqual([])
+    expect(await write()).toEqual([])
     expect(JSON.parse(await readFile(join(today(), 'a.png.json'), 'utf8')).tags).toEqual(['new'])
 
     await writeFile(join(today(), 'b.jpg'), 'my own version')
@@ -271,6 +287,6 @@ describe('export', () => {
   test('only what the filter lets through', async () => {
     const { folder: photos } = await makePhotos()
     await lines('put', photos)
-    expect(await lines('export', '--type', 'image/png', join(folder, 'out'))).toEqual([join(today(), 'a.png')])
+    expect(await write('--type', 'image/png')).toEqual([join(today(), 'a.png')])
   })
 })

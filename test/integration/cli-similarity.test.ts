@@ -19,6 +19,8 @@ let http: HttpFixture
 const ids = new Map<string, PhotoId>()
 const idOf = (name: string): PhotoId => ids.get(name) as PhotoId
 
+const WAIT = { timeout: 60_000 }
+
 beforeAll(async () => {
   http = await startHttp()
   const model = modelIdOf(http.analyzer.digest)
@@ -32,8 +34,8 @@ beforeAll(async () => {
   const covered = async (): Promise<number> =>
     (await http.client.json<{ coverage: { fraction: number } }>('GET', `/similar/${idOf('car')}`, 200)).coverage
       .fraction
-  await vi.waitFor(() => expect(http.similarity.status().vectors).toBe(3))
-  await vi.waitFor(async () => expect(await covered()).toBe(1))
+  await vi.waitFor(() => expect(http.similarity.status().vectors).toBe(3), WAIT)
+  await vi.waitFor(async () => expect(await covered()).toBe(1), WAIT)
 })
 afterAll(() => http.close())
 

@@ -124,7 +124,7 @@ describe('signals while an upload runs, which a graceful stop waits for', () => 
     child.kill('SIGTERM')
     await once(child.stderr, 'data')
     // One that follows at once counts as the same.
-    await until('the process has ended', 10_000, async () => {
+    await until('the process has ended', 90_000, async () => {
       child.kill('SIGTERM')
       return child.exitCode !== null
     })

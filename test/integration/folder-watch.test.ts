@@ -56,7 +56,7 @@ class Fixture {
   }
 
   async expectTold(...files: string[]): Promise<void> {
-    await expect.poll(() => [...this.told].sort(), { timeout: 8_000, interval: 20 }).toEqual(files.sort())
+    await expect.poll(() => [...this.told].sort(), { interval: 20 }).toEqual(files.sort())
   }
 }
 

@@ -159,6 +159,6 @@ test.each(testSeeds(1))('malformed requests under seed %i', async seed => {
   expect((await http.client.photo(id)).status).not.toBe(500)
   expect((await http.client.request('GET', '/health')).status).toBe(200)
   http.client.close()
-  await expect.poll(() => http.connectionCount(), { timeout: 5_000 }).toBe(0)
+  await expect.poll(() => http.connectionCount()).toBe(0)
   expect(http.store.leases).toBe(0)
 })

@@ -54,8 +54,8 @@ test('what graves end before its time is listed: what it was, whose graves these
   const at = expect.stringMatching(/^\d{4}-.*Z$/)
   const byId = (id: string): unknown => laid_out.find(({ photo_id }) => photo_id === id)
   const common = { generation: 0, from: OTHER, died_at: at, until: at }
-  expect(byId(living)).toEqual({ photo_id: living, ...common, was_deleted: false, name: 'living.jpg' })
-  expect(byId(deleted)).toEqual({ photo_id: deleted, ...common, was_deleted: true, name: 'deleted.jpg' })
+  expect(byId(living)).toEqual({ kind: 'photo', photo_id: living, ...common, was_deleted: false, name: 'living.jpg' })
+  expect(byId(deleted)).toEqual({ kind: 'photo', photo_id: deleted, ...common, was_deleted: true, name: 'deleted.jpg' })
   expect(byId(other)).toMatchObject({ from: THIRD, name: 'other.jpg' })
   for (const { died_at, until } of laid_out) {
     expect(Date.parse(String(died_at))).toBeGreaterThanOrEqual(before)

@@ -106,6 +106,7 @@ const OPERATIONS = [
   'get /v1/admin/laid-out',
   'get /v1/albums',
   'get /v1/albums/{id}',
+  'get /v1/albums/{id}/conflicts',
   'get /volume/{lv}/stats',
   'get /volumes',
   'head /photo/{id}',
@@ -134,7 +135,9 @@ const OPERATIONS = [
   'post /v1/admin/verify',
   'post /v1/albums',
   'post /v1/albums/make-real',
+  'post /v1/albums/{id}/conflicts/{n}/restore',
   'post /v1/albums/{id}/photos',
+  'post /v1/albums/{id}/undelete',
   'post /v1/photos',
   'post /v1/photos/batch',
   'post /v1/photos/exists',
@@ -279,6 +282,13 @@ async function askForAlbums(id: string): Promise<void> {
   await ask('PATCH', '/v1/albums/{id}', { id: album }, '', { title: 'See', caption: null })
   await ask('GET', '/v1/albums/{id}', { id: album })
   await ask('GET', '/photo/{id}/meta', { id })
+  await ask('GET', '/v1/albums/{id}/conflicts', { id: album })
+  await ask('GET', '/v1/albums/{id}/conflicts', { id })
+  await ask('POST', '/v1/albums/{id}/conflicts/{n}/restore', { id: album, n: '1' })
+  await ask('DELETE', '/v1/albums/{id}', { id: album })
+  await ask('GET', '/v1/albums/{id}/conflicts', { id: album })
+  await ask('POST', '/v1/albums/{id}/undelete', { id: album })
+  await ask('POST', '/v1/albums/{id}/undelete', { id })
   await ask('DELETE', '/v1/albums/{id}', { id: album })
   for (const method of ['GET', 'PATCH']) {
     const body = method === 'GET' ? undefined : { title: 'x' }

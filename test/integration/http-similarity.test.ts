@@ -30,7 +30,7 @@ async function add(vector: readonly number[], tag?: string): Promise<PhotoId> {
 }
 
 async function indexed(count: number): Promise<void> {
-  await expect.poll(() => http.similarity.status().vectors, { timeout: 10_000 }).toBe(count)
+  await expect.poll(() => http.similarity.status().vectors).toBe(count)
 }
 
 interface Found {

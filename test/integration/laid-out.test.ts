@@ -4,7 +4,7 @@ import { Events } from '../../src/cluster/events/events.js'
 import { systemClock } from '../../src/core/clock.js'
 import { silentLog } from '../../src/core/log.js'
 import { systemRandom } from '../../src/core/random.js'
-import type { NodeId, PhotoId } from '../../src/domain/ids.js'
+import type { AlbumId, NodeId, PhotoId } from '../../src/domain/ids.js'
 import { PHOTO_KIND } from '../../src/domain/photo.js'
 import { buildHttpApp } from '../../src/http/app.js'
 import { HttpServer } from '../../src/http/wire/server.js'
@@ -89,6 +89,7 @@ test('a grave that ends what lives elsewhere lays it out: it is shown, kept, bro
     await node.finish(node.services.maintenance.compact(isNow))
   }
   const [back, released] = [await upload(a, 'back'), await upload(a, 'released')]
+  const album = (await a.services.albums.create({ title: 'Sommer' })).album?.id as AlbumId
   await pass(5_000)
   await b.stop()
   await b.start() // a node that was empty at its start keeps nothing of what it meets
@@ -99,6 +100,7 @@ test('a grave that ends what lives elsewhere lays it out: it is shown, kept, bro
   network.links.partition([A], [B])
   await pass(5_000)
   for (const id of [back, released]) await a.services.photos.remove(id)
+  await a.services.albums.remove(album)
   await pass(PURGE_MS * 1.25 + 5_000)
   await compact(a)
   await compact(a)
@@ -118,8 +120,9 @@ test('a grave that ends what lives elsewhere lays it out: it is shown, kept, bro
     })
   await expect(b.services.photos.open(back, 'orig')).rejects.toMatchObject({ code: 'ERR_PHOTO_DELETED' })
   const shown = await get('/v1/admin/laid-out?by=a')
-  expect(shown).toMatchObject({ total: 2, alarm: false })
+  expect(shown).toMatchObject({ total: 3, alarm: false })
   expect((shown as { laid_out: unknown[] }).laid_out).toContainEqual({
+    kind: 'photo',
     photo_id: back,
     generation: 0,
     from: 'a',
@@ -128,16 +131,21 @@ test('a grave that ends what lives elsewhere lays it out: it is shown, kept, bro
     was_deleted: false,
     name: 'back'
   })
+  expect(shown).toMatchObject({
+    laid_out: expect.arrayContaining([expect.objectContaining({ kind: 'album', photo_id: album, name: 'Sommer' })])
+  })
   expect(await get('/cluster')).toMatchObject({
-    laid_out: [{ from: 'a', count: 2, until: expect.any(String) }],
+    laid_out: [{ from: 'a', count: 3, until: expect.any(String) }],
     laid_out_alarm: false
   })
 
   for (const isNow of [false, true]) await compact(b, isNow)
   expect([holdsBytes(b, back), holdsBytes(b, released)]).toEqual([true, true])
 
-  expect(await post('/v1/admin/exhume', { ids: [back] })).toEqual({
-    results: [{ photo_id: back, status: 'exhumed' }]
+  await expect(b.services.albums.get(album)).rejects.toMatchObject({ code: 'ERR_ALBUM_DELETED' })
+  await expect(b.services.albums.undelete(album)).rejects.toMatchObject({ code: 'ERR_ALBUM_DELETED' })
+  expect(await post('/v1/admin/exhume', { ids: [back, album, back] })).toEqual({
+    results: [back, album, back].map(id => ({ photo_id: id, status: 'exhumed' }))
   })
   await pass(5_000)
   for (const node of [a, b]) {
@@ -147,6 +155,7 @@ test('a grave that ends what lives elsewhere lays it out: it is shown, kept, bro
       tags: ['tag of back'],
       generation: 1
     })
+    expect((await node.services.albums.get(album)).album).toMatchObject({ title: 'Sommer', generation: 1 })
   }
   expect(b.services.local.directory.digest()).toBe(a.services.local.directory.digest())
 

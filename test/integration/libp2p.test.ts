@@ -220,7 +220,7 @@ describe('versions', () => {
         code: 'ERR_PEER_REFUSED',
         message: expect.stringContaining('no record format in common')
       })
-      await until('both refuse', 10_000, async () => atOlder.lines.length > 0 && atNewer.lines.length > 0, 10)
+      await until('both refuse', 90_000, async () => atOlder.lines.length > 0 && atNewer.lines.length > 0, 10)
       for (const [{ lines }, peer, advice] of [
         [atOlder, newer, /1\.0\.0.* 2 to 3.*2\.0\.0.* 4 to 5.*upgrade this node, see UPGRADING\.md/],
         [atNewer, older, /2\.0\.0.* 4 to 5.*1\.0\.0.* 2 to 3.*upgrade the other node, see UPGRADING\.md/]

@@ -77,13 +77,13 @@ test('two nodes show every metric that does not need a fault or a model', async 
   const url = `${first.url}/metrics`
   const put = await fetch(`${second.url}/v1/photos?filename=a.txt`, { method: 'PUT', body: 'bytes' })
   expect(put.status).toBe(201)
-  await until('the photo arrives', 10_000, async () => plainValue(await scrape(url), 'sheaf_photos') === 1)
+  await until('the photo arrives', 90_000, async () => plainValue(await scrape(url), 'sheaf_photos') === 1)
   const shownIn = (text: string, name: string): boolean => text.includes(`# TYPE ${name} `)
   const missingIn = (text: string): string[] =>
     Object.keys(METRICS).filter(name => ![...EXCEPT, ...OF_SAFEKEEPING].includes(name) && !shownIn(text, name))
   let text = await scrape(url)
   // what needs a heartbeat, a comparison or a second scrape comes a moment later
-  await until(`all is shown, not only without ${missingIn(text)}`, 30_000, async () => {
+  await until(`all is shown, not only without ${missingIn(text)}`, 90_000, async () => {
     text = await scrape(url)
     return missingIn(text).length === 0
   })
@@ -93,7 +93,7 @@ test('two nodes show every metric that does not need a fault or a model', async 
   expect(OF_SAFEKEEPING).toHaveLength(6)
   expect(OF_SAFEKEEPING.filter(name => shownIn(text, name))).toEqual([])
   await second.kill9()
-  await until('the member is down', 20_000, async () => /^sheaf_member_up\{.*\} 0$/m.test(await scrape(url)))
+  await until('the member is down', 90_000, async () => /^sheaf_member_up\{.*\} 0$/m.test(await scrape(url)))
 })
 
 test('an archive that cannot be used, backups, and the end of the certificate', async () => {
@@ -107,7 +107,7 @@ test('an archive that cannot be used, backups, and the end of the certificate', 
     const text = await scrapeSocket(socket)
     return Object.fromEntries(OF_SAFEKEEPING.map(name => [name, plainValue(text, name)]))
   }
-  await until('the archive has failed', 10_000, async () => (await values()).sheaf_archive_usable === 0)
+  await until('the archive has failed', 90_000, async () => (await values()).sheaf_archive_usable === 0)
   expect(await values()).toEqual({
     sheaf_archive_usable: 0,
     sheaf_archive_behind_bytes: 0,
@@ -135,12 +135,12 @@ test('an archive that lacks what came since the last look', async () => {
   const node = await start('1', ...archiveAt(s3))
   const value = async (name: string): Promise<number | undefined> =>
     plainValue(await scrape(`${node.url}/metrics`), name)
-  await until('the archive was looked at', 10_000, async () => (await value('sheaf_archive_usable')) === 1)
+  await until('the archive was looked at', 90_000, async () => (await value('sheaf_archive_usable')) === 1)
   expect(await value('sheaf_archive_behind_bytes')).toBe(0)
   const put = await fetch(`${node.url}/v1/photos?filename=a.txt`, { method: 'PUT', body: Buffer.alloc(100_000) })
   expect(put.status).toBe(201)
   const behind = async (): Promise<number> => (await value('sheaf_archive_behind_bytes')) ?? Number.NaN
-  await until('the photo is missing in the archive', 10_000, async () => (await behind()) > 100_000)
+  await until('the photo is missing in the archive', 90_000, async () => (await behind()) > 100_000)
 })
 
 test('metrics with a port of their own, and a token', async () => {

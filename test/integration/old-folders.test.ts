@@ -115,7 +115,7 @@ async function digestOf({ client }: OpenNode): Promise<unknown> {
 
 /** Waits until two nodes are the same. */
 async function converge(one: OpenNode, other: OpenNode): Promise<void> {
-  await until('equal directories', 30_000, async () => (await digestOf(one)) === (await digestOf(other)))
+  await until('equal directories', 90_000, async () => (await digestOf(one)) === (await digestOf(other)))
 }
 
 async function verify(client: HttpClient): Promise<unknown> {
@@ -228,7 +228,7 @@ describe('data folders of one cluster of before', () => {
     for (const { client } of [nodeA, again]) expect(await verify(client)).toMatchObject({ faults: [] })
 
     // also when one of them makes its directory again from all that has come to it
-    await until('all volumes', 30_000, async () => {
+    await until('all volumes', 90_000, async () => {
       const { members } = await again.client.json<{ members: readonly Json[] }>('GET', '/cluster', 200)
       return members.every(({ lag_bytes }) => lag_bytes === 0)
     })
@@ -249,7 +249,7 @@ describe('data folders of one cluster of before', () => {
     await writeFile(path, JSON.stringify({ ...promises, clean, horizon: '0.0' }))
     const nodeA = await open(kept, contents)
     const nodeB = await open(late, contents, ['--join', nodeA.p2p])
-    await until('both refuse', 20_000, async () => nodeA.complaints.length > 0 && nodeB.complaints.length > 1)
+    await until('both refuse', 90_000, async () => nodeA.complaints.length > 0 && nodeB.complaints.length > 1)
     expect(nodeA.complaints).toEqual(['refused a node'])
     expect([...new Set(nodeB.complaints)].sort()).toEqual([
       expect.stringMatching(/^THIS NODE WAS BEYOND THE HORIZON/),

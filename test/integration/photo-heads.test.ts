@@ -12,7 +12,7 @@ import { until } from '../support/until.js'
  * What a node knows of files whose pixels it cannot have. The image process is real.
  */
 
-const LOOKED_MS_MAX = 30_000
+const LOOKED_MS_MAX = 90_000
 
 interface Meta {
   readonly photo_id: string

@@ -90,7 +90,7 @@ function upwards(span: Collected): readonly Collected[] {
 test('an upload is traced from the request of the client to the disk of another node', async () => {
   const red = await start('red', '--otlp', endpoint())
   const blue = await start('blue', '--otlp', `${endpoint()}/`, '--join', red.p2p)
-  await until('the nodes see each other', 20_000, async () => {
+  await until('the nodes see each other', 90_000, async () => {
     const { members } = (await (await fetch(`${blue.url}/cluster`)).json()) as { members: { state: string }[] }
     return members.filter(({ state }) => state === 'alive').length === 2
   })

@@ -13,7 +13,7 @@ import { until } from '../support/until.js'
  * A node makes pictures of videos with a program that says that it is ffmpeg. The image process is real.
  */
 
-const LOOKED_MS_MAX = 30_000
+const LOOKED_MS_MAX = 90_000
 
 interface Meta {
   readonly photo_id: string

@@ -36,6 +36,8 @@ export interface MetaPatch {
   readonly caption?: string
   readonly rating?: number
   readonly taken_at?: string
+  readonly favourite?: boolean
+  readonly archived?: boolean
   readonly tags?: { readonly add?: readonly string[]; readonly remove?: readonly string[] }
   readonly albums?: { readonly add?: readonly string[]; readonly remove?: readonly string[] }
   readonly attributes?: Readonly<Record<string, string>>

@@ -3,7 +3,7 @@ import type { Server } from 'node:http'
 import { join } from 'node:path'
 import { MemoryLevel } from 'memory-level'
 import { Jobs } from '../../src/admin/jobs.js'
-import { LaidOutPhotos } from '../../src/admin/laid-out-photos.js'
+import { LaidOutItems } from '../../src/admin/laid-out-items.js'
 import type { VolumeReport } from '../../src/admin/maintenance.js'
 import { ClusterStatus } from '../../src/cluster/cluster-status.js'
 import { Events } from '../../src/cluster/events/events.js'
@@ -215,7 +215,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       }),
       maintenance: maintenanceOf(jobs, directory, store),
       similarity,
-      laidOut: new LaidOutPhotos({ laidOut, clock: systemClock }),
+      laidOut: new LaidOutItems({ laidOut, clock: systemClock }),
       cluster: init.cluster ?? aloneStatus(),
       ...(init.archiving && { archiving: init.archiving }),
       ...(init.backup && { backup: init.backup }),

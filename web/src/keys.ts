@@ -50,6 +50,8 @@ export const KEYS = [
   { scope: 'photo', keys: ['s'], action: 'similar' },
   { scope: 'photo', keys: ['d'], action: 'download' },
   { scope: 'photo', keys: ['h'], action: 'favourite' },
+  { scope: 'photo', keys: ['m'], action: 'playMotion' },
+  { scope: 'photo', keys: ['p'], action: 'slideshow' },
   { scope: 'photo', keys: ['Delete'], action: 'deletePhoto' },
   { scope: 'photo', keys: ['Mod+z'], action: 'undo' },
   { scope: 'duplicates', keys: ['ArrowRight'], action: 'copyAfter' },

@@ -56,6 +56,10 @@ function BasePage({ route }: { readonly route: Route }): JSX.Element {
       return <NamedPhotos name={route.name} filters={{ album: route.name }} />
     case 'duplicates':
       return <DuplicatesPage />
+    case 'favourites':
+      return <NamedPhotos name={t.favourites} filters={{ favourite: 'true' }} empty={t.noFavourites} />
+    case 'archive':
+      return <NamedPhotos name={t.archive} filters={{ archived: 'true' }} empty={t.noArchive} />
     case 'trash':
       return <TrashPage />
     case 'cluster':

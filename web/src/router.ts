@@ -12,6 +12,8 @@ export type Route =
   | { readonly page: 'label'; readonly name: string }
   | { readonly page: 'similar'; readonly id: string }
   | { readonly page: 'duplicates' }
+  | { readonly page: 'favourites' }
+  | { readonly page: 'archive' }
   | { readonly page: 'trash' }
   | { readonly page: 'cluster' }
 
@@ -36,6 +38,8 @@ export function parseRoute(hash: string): Route {
       return { page, q: new URLSearchParams(query).get('q') ?? '' }
     case 'albums':
     case 'duplicates':
+    case 'favourites':
+    case 'archive':
     case 'trash':
     case 'cluster':
       return { page }
@@ -61,6 +65,8 @@ export function formatRoute(route: Route): string {
       return route.q === '' ? `#/${route.page}` : `#/${route.page}?${new URLSearchParams({ q: route.q })}`
     case 'albums':
     case 'duplicates':
+    case 'favourites':
+    case 'archive':
     case 'trash':
     case 'cluster':
       return `#/${route.page}`

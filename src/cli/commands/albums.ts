@@ -44,7 +44,12 @@ export function addAlbums(commands: CommandSet): void {
   add('rename <album> <title>', 'give an album, by its id, another title').action(
     commands.action((session, id: string, title: string) => show(session, albumPath(id), 'PATCH', { title }))
   )
-  add('rm <album...>', 'delete albums, by id; their photos stay').action(commands.action(remove))
+  add('rm <album...>', 'delete albums, by id; their photos stay, and each can be restored for a while').action(
+    commands.action(remove)
+  )
+  add('restore <album>', 'bring a deleted album back, by its id').action(
+    commands.action((session, id: string) => show(session, `${albumPath(id)}/undelete`, 'POST'))
+  )
   add('add <album> <photo...>', 'put photos into an album, all by id').action(commands.action(addPhotos))
 }
 
@@ -62,8 +67,8 @@ async function list(session: Session, { prefix }: { readonly prefix?: string }):
   return 0
 }
 
-async function show(session: Session, path: string, method: 'POST' | 'PATCH', body: object): Promise<ExitCode> {
-  await print(session, await session.client.json<AlbumJson>(path, { method, ...jsonBody(body) }))
+async function show(session: Session, path: string, method: 'POST' | 'PATCH', body?: object): Promise<ExitCode> {
+  await print(session, await session.client.json<AlbumJson>(path, { method, ...(body && jsonBody(body)) }))
   return 0
 }
 

@@ -110,7 +110,7 @@ async function exportPhotos(session: Session, folder: string, filter: ExportOpti
   const { terminal } = session
   const layout = parseLayout(filter.layout ?? DEFAULT_LAYOUT)
   const exporter = new Exporter(session, { folder, layout, isXmpWanted: filter.xmp === true })
-  const tally = { written: 0, bytes: 0, present: 0, failed: 0, seen: 0, total: 0, isTotalExact: true }
+  const tally = { written: 0, bytes: 0, present: 0, failed: 0, unread: 0, seen: 0, total: 0, isTotalExact: true }
   const photos = async function* (): AsyncGenerator<PhotoMetaJson> {
     for await (const page of photoPages(session, filter)) {
       tally.total = page.total
@@ -146,6 +146,7 @@ async function exportPhotos(session: Session, folder: string, filter: ExportOpti
       tally.bytes += photo.size
     } else tally.present++
     const { path, written } = outcome
+    if (written && isUnread(photo)) tally.unread++
     if (session.json) await printJson(session, { photo_id: photo.photo_id, path, written })
     else if (written) await terminal.print(path)
   })
@@ -156,7 +157,17 @@ async function exportPhotos(session: Session, folder: string, filter: ExportOpti
       `${count(tally.written, 'photo')} written (${humanBytes(tally.bytes)}), ${tally.present} already there${failed}`
     )
   }
+  if (tally.unread > 0)
+    terminal.note(
+      `sheaf: ${count(tally.unread, 'photo')} came so lately that no node has read when they were taken: they lie ` +
+        'where the times of their files say'
+    )
   return tally.failed === 0 ? 0 : 1
+}
+
+/** Whether no node has read the head of the file yet. Of a picture, its size stands there, whatever else does. */
+function isUnread({ state, width }: PhotoMetaJson): boolean {
+  return state === 'pending' && width == null
 }
 
 interface ExporterInit {

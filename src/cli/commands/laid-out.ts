@@ -18,6 +18,8 @@ interface LaidOutAnswer {
 }
 
 interface LaidOut {
+  /** Older nodes do not say it. */
+  readonly kind?: string
   readonly photo_id: string
   readonly from: string | null
   readonly died_at: string
@@ -47,7 +49,7 @@ interface ExhumeOptions extends Filter {
 }
 
 const TABLE = new Table([
-  { title: 'PHOTO' },
+  { title: 'ID' },
   { title: 'DIED' },
   { title: 'BY' },
   { title: 'KEPT UNTIL' },
@@ -57,7 +59,10 @@ const TABLE = new Table([
 /** `laid-out`, `exhume`: what graves have ended on the node before its time. */
 export function addLaidOut(commands: CommandSet): void {
   commands
-    .operator('laid-out', 'list photos that graves of other nodes have ended here, and that can still be brought back')
+    .operator(
+      'laid-out',
+      'list photos and albums that graves of other nodes have ended here, and that can still be brought back'
+    )
     .option('--by <node>', 'only what graves of this node have ended, by its id')
     .option('--release', 'let go of them: they cannot be brought back any more')
     .option(...YES)
@@ -67,7 +72,7 @@ export function addLaidOut(commands: CommandSet): void {
       )
     )
   commands
-    .operator('exhume [id...]', 'bring back photos that are laid out, on all nodes')
+    .operator('exhume [id...]', 'bring back photos and albums that are laid out, on all nodes')
     .option('--laid-out', 'all that --by or --since say')
     .option('--by <node>', 'what graves of this node have ended, by its id')
     .option('--since <time>', 'what they have ended then or later, such as 2026-11-20 or 2026-11-20T14:03', timestamp)
@@ -91,9 +96,15 @@ async function list(session: Session, { by }: LaidOutOptions): Promise<ExitCode>
   return 0
 }
 
-function row({ photo_id, died_at, from, until, name }: LaidOut): string[] {
+function row({ kind, photo_id, died_at, from, until, name }: LaidOut): string[] {
   const kept = until === null ? 'you have looked' : humanTime(until)
-  return [printable(photo_id), humanTime(died_at), printable(from ?? '?'), kept, printable(name)]
+  return [
+    printable(photo_id),
+    humanTime(died_at),
+    printable(from ?? '?'),
+    kept,
+    kind === 'album' ? `album ${printable(name)}` : printable(name)
+  ]
 }
 
 async function release(session: Session, { by, yes }: LaidOutOptions): Promise<ExitCode> {

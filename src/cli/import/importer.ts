@@ -109,8 +109,10 @@ export class Importer {
     const { session, journal } = this.#components
     session.signal.throwIfAborted()
     const { path, state, name } = photo.file
-    if (photo.takeout?.said.isTrashed === true && !this.#init.includeTrashed)
+    if (photo.takeout?.said.isTrashed === true && !this.#init.includeTrashed) {
+      photo.takeout.isUsed = true
       return { photo, settled: { outcome: 'trashed' } }
+    }
     if (state.byteCount === 0) return { photo, settled: { outcome: 'empty' } }
     const known = journal?.get(path, state)
     if (known !== undefined) return { photo, hashed: { path, state, sha256: known } }

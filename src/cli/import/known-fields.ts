@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { takenAtText } from '../../domain/date-text.js'
 import { SOURCE_BYTES_MAX } from '../../domain/limits.js'
-import { localMs, type TakenAt } from '../../domain/photo-facts.js'
+import { localMs, type Place, type TakenAt } from '../../domain/photo-facts.js'
 import { offsetInZone } from '../../domain/zones.js'
 import { XMP_BYTES_MAX } from '../../similarity/images/heads/head-bytes.js'
 import { type Head, HeadFacts } from '../../similarity/images/heads/head-facts.js'
 import { readHead } from '../../similarity/images/heads/read-head.js'
 import { readXmp } from '../../similarity/images/heads/xmp.js'
+import { offsetAtPlace } from '../../similarity/images/heads/zone-of-place.js'
 import type { WantedFields } from '../shell/merge-photo.js'
 import { type PlannedPhoto, readStart, type SidecarFile } from './plan.js'
 import { type FoundFile, timeOf } from './walk.js'
@@ -48,15 +49,16 @@ export async function knownFieldsOf(
   const takenMs = takeout?.said.takenMs
   const needsHead = [takenMs, said?.head.takenAt, takeout?.said.place].some(one => one !== undefined)
   const head = needsHead ? await readFileHead(file, init) : undefined
+  // Google's is a guess where the file says nothing, and else the file's
+  const place = said?.head.place ?? (head?.place === undefined ? takeout?.said.place : undefined)
   const rating = said?.head.rating
   return {
     name: takeout === undefined ? file.name : fullName(file.name, takeout.said.title),
     fileTimeMs: takenMs ?? timeOf(file.state),
     source: sourceText(file.source),
     zone: init.zone,
-    // Google's is a guess where the file says nothing, and else the file's
-    place: said?.head.place ?? (head?.place === undefined ? takeout?.said.place : undefined),
-    takenAt: takenAtOf(head, said?.head.takenAt, takenMs, init.zone),
+    place,
+    takenAt: takenAtOf(head, said?.head.takenAt, takenMs, ms => offsetAt(place ?? head?.place, init.zone, ms)),
     caption: said?.head.caption ?? takeout?.said.caption,
     rating: rating !== undefined && rating >= 0 ? rating : undefined,
     ...(takeout?.said.isFavourite === true && { favourite: true }),
@@ -70,19 +72,24 @@ export async function knownFieldsOf(
   }
 }
 
-/** @returns the date that the file itself lacks, or has otherwise */
+/** @param offsetOf - by how many minutes clocks were ahead of UTC at a moment. @returns the date that the file itself lacks, or has otherwise */
 function takenAtOf(
   head: Head | undefined,
   byXmp: TakenAt | undefined,
   takenMs: number | undefined,
-  zone: string
+  offsetOf: (ms: number) => number
 ): string | undefined {
   const own = head?.takenAt
   if (byXmp !== undefined) return own && localMs(own) === localMs(byXmp) ? undefined : takenAtText(byXmp)
   if (takenMs === undefined) return undefined
   const isOwnWeak = own === undefined || own.source === 'modified' || (own.source === 'name' && own.precision === 'day')
   if (!isOwnWeak && Math.abs(own.ms - takenMs) <= CORRECTED_MS_MIN) return undefined
-  return takenAtText({ ms: takenMs, offsetMinutes: offsetInZone(zone, takenMs) ?? 0, precision: 'second' })
+  return takenAtText({ ms: takenMs, offsetMinutes: offsetOf(takenMs), precision: 'second' })
+}
+
+/** The place knows better than a zone that is said for all files. */
+function offsetAt(place: Place | undefined, zone: string, ms: number): number {
+  return (place && offsetAtPlace(place, ms, 'utc')) ?? offsetInZone(zone, ms) ?? 0
 }
 
 async function readXmpFile(

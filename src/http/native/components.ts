@@ -1,7 +1,7 @@
 import type { Archiving } from '../../admin/archiving.js'
 import type { Backup } from '../../admin/backup.js'
 import type { Jobs } from '../../admin/jobs.js'
-import type { LaidOutPhotos } from '../../admin/laid-out-photos.js'
+import type { LaidOutItems } from '../../admin/laid-out-items.js'
 import type { Maintenance } from '../../admin/maintenance.js'
 import type { ClusterStatus } from '../../cluster/cluster-status.js'
 import type { Events } from '../../cluster/events/events.js'
@@ -45,7 +45,7 @@ export interface HttpComponents {
     | 'known'
     | 'lookUp'
     | 'mergeDuplicates'
-    | 'batchExhume'
+    | 'exhume'
     | 'dump'
   >
   readonly maintenance: Pick<
@@ -63,8 +63,21 @@ export interface HttpComponents {
   >
   readonly lists: Pick<LibraryLists, 'labels' | 'trash' | 'stats' | 'timeline' | 'timelineBucket'>
   readonly zip: Pick<PhotoZip, 'bytes'>
-  readonly albums: Pick<Albums, 'list' | 'get' | 'create' | 'edit' | 'remove' | 'change' | 'makeReal'>
-  readonly laidOut: Pick<LaidOutPhotos, 'list' | 'counts' | 'release'>
+  readonly albums: Pick<
+    Albums,
+    | 'list'
+    | 'get'
+    | 'create'
+    | 'edit'
+    | 'remove'
+    | 'undelete'
+    | 'exhume'
+    | 'conflicts'
+    | 'restore'
+    | 'change'
+    | 'makeReal'
+  >
+  readonly laidOut: Pick<LaidOutItems, 'list' | 'counts' | 'release' | 'isAlbum'>
   /** Absent where photos are not analyzed. */
   readonly similarity?: {
     readonly search: Pick<Similarity['search'], 'byImage' | 'byText' | 'byPhoto'>

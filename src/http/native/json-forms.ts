@@ -1,11 +1,12 @@
 import type { ArchiveStatus } from '../../admin/archiving.js'
 import type { Job } from '../../admin/jobs.js'
-import type { LaidOutCount, LaidOutPhoto } from '../../admin/laid-out-photos.js'
+import type { LaidOutCount, LaidOutItem } from '../../admin/laid-out-items.js'
 import type { NodeStatus, VolumeReport } from '../../admin/maintenance.js'
 import type { ReplicationStatus } from '../../cluster/cluster.js'
 import type { ClusterMember } from '../../cluster/cluster-status.js'
 import type { Order } from '../../directory/index-keys.js'
 import type { Timeline, TimelineBucket } from '../../directory/timeline.js'
+import type { Album } from '../../domain/album.js'
 import { takenAtText } from '../../domain/date-text.js'
 import { viewLooks } from '../../domain/findings.js'
 import { formatHlc, hlcMs } from '../../domain/hlc.js'
@@ -166,7 +167,8 @@ export function albumJson({ name, album, count, cover, span }: ListedAlbum): obj
     cover: cover ?? null,
     from: local(span?.fromMs),
     to: local(span?.toMs),
-    created_at: timeOrNull(album?.createdAtMs)
+    created_at: timeOrNull(album?.createdAtMs),
+    conflicts: album?.conflicts ?? 0
   }
 }
 
@@ -210,6 +212,21 @@ export function knownJson(known: ReadonlyMap<string, KnownPhoto>): object {
   return Object.fromEntries(Array.from(known, ([sha256, { photoId, state }]) => [sha256, { photo_id: photoId, state }]))
 }
 
+function versionJson({ hlc, actor }: PhotoConflict['version']): object {
+  return { hlc: formatHlc(hlc), actor }
+}
+
+export function albumConflictJson({ title, caption, cover, deleted, version }: Album, n: number): object {
+  return {
+    n,
+    name: title,
+    caption: caption ?? null,
+    cover: cover ?? null,
+    deleted,
+    version: versionJson(version)
+  }
+}
+
 export function conflictJson(conflict: PhotoConflict): object {
   return {
     n: conflict.n,
@@ -219,7 +236,7 @@ export function conflictJson(conflict: PhotoConflict): object {
     taken_at: conflict.takenAt === undefined ? null : takenAtText(conflict.takenAt),
     place: conflict.place === undefined ? null : pointJson(conflict.place),
     deleted: conflict.deleted,
-    version: { hlc: formatHlc(conflict.version.hlc), actor: conflict.version.actor }
+    version: versionJson(conflict.version)
   }
 }
 
@@ -323,15 +340,16 @@ export function memberJson(member: ClusterMember): object {
   }
 }
 
-export function laidOutJson(photo: LaidOutPhoto): object {
+export function laidOutJson(item: LaidOutItem): object {
   return {
-    photo_id: photo.photoId,
-    generation: photo.generation,
-    from: photo.from ?? null,
-    died_at: timeJson(photo.diedAtMs),
-    until: timeOrNull(photo.untilMs),
-    was_deleted: photo.wasDeleted,
-    name: photo.name
+    kind: item.kind,
+    photo_id: item.id,
+    generation: item.generation,
+    from: item.from ?? null,
+    died_at: timeJson(item.diedAtMs),
+    until: timeOrNull(item.untilMs),
+    was_deleted: item.wasDeleted,
+    name: item.name
   }
 }
 

@@ -34,3 +34,9 @@ export function requireAltKey(text: string | undefined): AltKey {
 export function logCutOff({ log }: Pick<HttpComponents, 'log'>, error: unknown, response: ServerResponse): void {
   log.warn({ err: error, requestId: requestIdOf(response) }, 'answer was cut off by an error')
 }
+
+/** @returns the number of a conflict version. @throws `ERR_BAD_PARAMETER` */
+export function conflictNumber(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new SheafError('ERR_BAD_PARAMETER', 'n must be a whole number, at least 1')
+  return Number(text)
+}

@@ -11,15 +11,18 @@ import {
   createAlbumChanges,
   deleteAlbumChanges,
   editAlbumChanges,
+  exhumeAlbumChanges,
   type NewAlbum,
+  restoreAlbumChanges,
   reviveAlbumChanges,
   viewAlbum
 } from '../../domain/album.js'
 import { type AlbumId, newPhotoId, type PhotoId, parseAlbumId } from '../../domain/ids.js'
 import { ALBUMS_MAX } from '../../domain/limits.js'
 import { PHOTO_KIND } from '../../domain/photo.js'
-import { type Change, type DirectoryRecord, shownVersion } from '../../domain/record.js'
+import { type Change, conflictVersions, type DirectoryRecord, shownVersion } from '../../domain/record.js'
 import { photoOf } from '../../domain/terms.js'
+import type { LaidOut } from '../../store/laid-out.js'
 import type { RecordWriter } from '../../store/record-writer.js'
 import { badField } from '../photo-rules.js'
 import type { BatchOutcome } from '../photo-types.js'
@@ -33,8 +36,10 @@ const CHANGED_PHOTOS_MAX = 10_000
 
 export interface AlbumsComponents {
   readonly directory: Pick<Directory, 'lookUp' | 'getMany' | 'count' | 'labels' | 'labelSpan' | 'language' | 'query'>
-  readonly writer: Pick<RecordWriter, 'write' | 'admit'>
+  readonly writer: Pick<RecordWriter, 'write' | 'revive' | 'admit'>
   readonly catalog: AlbumCatalog
+  /** What graves have ended here before its time. Default: nothing. */
+  readonly laidOut?: Pick<LaidOut, 'read'>
   readonly photos: Pick<Photos, 'batchLabel'>
   readonly clock: Clock
   readonly random: Random
@@ -87,9 +92,7 @@ export class Albums {
 
   /** @throws `ERR_ALBUM_NOT_FOUND`, `ERR_ALBUM_DELETED` */
   async get(id: AlbumId): Promise<ListedAlbum> {
-    const { stored, grave } = this.#components.directory.lookUp({ kind: ALBUM_KIND, id })
-    if (grave !== undefined) throw albumDeleted(id)
-    return this.#listed(requireLiveAlbum(id, stored?.record))
+    return this.#listed(requireView(this.#require(id)))
   }
 
   /** @throws `ERR_BAD_PARAMETER`, `ERR_ALBUM_NOT_FOUND`, `ERR_ALBUM_DELETED`, what the store throws */
@@ -108,6 +111,55 @@ export class Albums {
   async remove(id: AlbumId): Promise<void> {
     if (this.#components.directory.lookUp({ kind: ALBUM_KIND, id }).grave !== undefined) return
     await this.#write(id, before => deleteAlbumChanges(before))
+  }
+
+  /**
+   * Its photos are in it again. Harmless where it is not deleted.
+   *
+   * @throws `ERR_ALBUM_NOT_FOUND`, `ERR_ALBUM_DELETED`: too long ago; `ERR_TOO_MANY_ALBUMS`, what the store throws
+   */
+  async undelete(id: AlbumId): Promise<ListedAlbum> {
+    const record = await this.#write(id, before => {
+      if (shownVersion(before).deleted) this.#requireRoom()
+      return reviveAlbumChanges(before)
+    })
+    return this.#listed(requireView(record))
+  }
+
+  /**
+   * Brings back an album that a grave has ended here before its time, while it is laid out.
+   *
+   * @throws `ERR_NOT_BURIED`, `ERR_ALBUM_DELETED`: it is not laid out here; `ERR_TOO_MANY_ALBUMS`, what the store throws
+   */
+  async exhume(id: AlbumId): Promise<void> {
+    const { writer, laidOut } = this.#components
+    const key = { kind: ALBUM_KIND, id }
+    await writer.revive(key, async () => {
+      const kept = await laidOut?.read(key)
+      if (kept === undefined) throw albumDeleted(id)
+      this.#requireRoom()
+      return exhumeAlbumChanges(kept)
+    })
+  }
+
+  /** @returns versions of concurrent edits that lost, greatest first. @throws `ERR_ALBUM_NOT_FOUND`, `ERR_ALBUM_DELETED` */
+  async conflicts(id: AlbumId): Promise<readonly Album[]> {
+    const record = this.#require(id)
+    return conflictVersions(record).flatMap(version => viewAlbum(record, version) ?? [])
+  }
+
+  /**
+   * Makes a version that lost the current one.
+   *
+   * @param n - from 1, in the order of {@link conflicts}
+   * @throws `ERR_ALBUM_NOT_FOUND`, `ERR_ALBUM_DELETED`, `ERR_NO_SUCH_CONFLICT`, what the store throws
+   */
+  async restore(id: AlbumId, n: number): Promise<ListedAlbum> {
+    const record = await this.#write(id, before => {
+      requireLiveAlbum(id, before)
+      return restoreAlbumChanges(before, n)
+    })
+    return this.#listed(requireView(record))
   }
 
   /**
@@ -211,6 +263,15 @@ export class Albums {
     return photo !== undefined && !photo.deleted && photo.albums.includes(album)
   }
 
+  /** @throws `ERR_ALBUM_NOT_FOUND`, `ERR_ALBUM_DELETED` */
+  #require(id: AlbumId): DirectoryRecord {
+    const { stored, grave } = this.#components.directory.lookUp({ kind: ALBUM_KIND, id })
+    if (grave !== undefined) throw albumDeleted(id)
+    if (stored === undefined) throw albumNotFound(id)
+    requireLiveAlbum(id, stored.record)
+    return stored.record
+  }
+
   async #write(id: AlbumId, decide: (before: DirectoryRecord) => readonly Change[]): Promise<DirectoryRecord> {
     const { directory, writer } = this.#components
     writer.admit()
@@ -229,8 +290,7 @@ export class Albums {
 }
 
 function realChanges(before: DirectoryRecord | undefined, title: string): readonly Change[] {
-  if (before === undefined) return createAlbumChanges({ title })
-  return shownVersion(before).deleted ? reviveAlbumChanges(before, title) : []
+  return before === undefined ? createAlbumChanges({ title }) : reviveAlbumChanges(before, title)
 }
 
 function requireLiveAlbum(id: AlbumId, record: DirectoryRecord | undefined): Album {

@@ -46,7 +46,7 @@ export class FilledNode {
       const client = new HttpClient(node.url, { operatorToken: node.operatorToken })
       for (let index = 0; index < PHOTO_COUNT / 2; index++) photos.push(await putOne(client, random, index === 5))
       await change(client, photos, lifetime)
-      await until('all photos were looked at', 20_000, async () => (await status(client)).index.pending === 0)
+      await until('all photos were looked at', 90_000, async () => (await status(client)).index.pending === 0)
       photos.push(await putNoise(client, random)) // the log ends with an upload, at which nobody looks
       digest = (await status(client)).directory_digest
       client.close()
@@ -173,7 +173,7 @@ function expectation(photo: TruePhoto, { damaged = [], doubtful = [], maybeUnkno
  */
 async function tellOnceReady(client: HttpClient, photo: TruePhoto): Promise<string> {
   let told = 'unavailable'
-  await until('the directory is there again', 10_000, async () => {
+  await until('the directory is there again', 90_000, async () => {
     told = await tell(client, photo)
     return told !== 'unavailable'
   })

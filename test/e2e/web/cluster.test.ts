@@ -37,7 +37,7 @@ describe.skipIf(SKIPS_PAGES).sequential('the page of a node among others', () =>
       .toBuffer()
     const { photo_id: id } = await client.json<{ photo_id: string }>('PUT', '/v1/photos?filename=b.jpg', 201, { body })
     client.close()
-    await page.locator(`[data-id="${id}"]`).waitFor({ timeout: 5_000 })
+    await page.locator(`[data-id="${id}"]`).waitFor()
     await until(
       'its picture is shown',
       20_000,
@@ -47,10 +47,10 @@ describe.skipIf(SKIPS_PAGES).sequential('the page of a node among others', () =>
 
   it('says that all is safe, and soon that a machine is gone', async () => {
     const page = await browser.open(`${a.url}/#/cluster`)
-    await page.getByRole('heading', { name: 'All photos are safe' }).waitFor({ timeout: 30_000 })
+    await page.getByRole('heading', { name: 'All photos are safe' }).waitFor()
     expect(await page.getByRole('listitem').filter({ hasText: 'has everything' }).count()).toBe(2)
     await b.kill9()
-    await page.getByRole('heading', { name: 'Needs a look' }).waitFor({ timeout: 15_000 })
+    await page.getByRole('heading', { name: 'Needs a look' }).waitFor()
     await page.getByText(/^Not in reach: /).waitFor()
   })
 })

@@ -52,7 +52,7 @@ async function shownTiles(page: Page): Promise<{ readonly id: string; readonly s
 }
 
 async function untilShown(page: Page, count: number): Promise<void> {
-  await until(`${count} pictures are shown`, 20_000, async () => (await shownTiles(page)).length >= count)
+  await until(`${count} pictures are shown`, 90_000, async () => (await shownTiles(page)).length >= count)
 }
 
 /** Drops real files, as a person does. */
@@ -90,7 +90,7 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     await writeFile(join(trip, 'Thumbs.db'), 'of another program')
     await writeFile(join(trip, 'empty.jpg'), '')
     await drop(page, [trip])
-    await page.getByText(`${PICTURES} uploaded, 2 refused`).waitFor({ timeout: 60_000 })
+    await page.getByText(`${PICTURES} uploaded, 2 refused`).waitFor()
     await page.getByText('the file is empty').waitFor()
     const stored = await metas()
     expect(stored).toHaveLength(PICTURES)
@@ -102,7 +102,7 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     })
     await page.getByRole('button', { name: 'Close the list' }).click()
     await drop(page, [trip])
-    await page.getByText(`0 uploaded, ${PICTURES} there already, 2 refused`).waitFor({ timeout: 60_000 })
+    await page.getByText(`0 uploaded, ${PICTURES} there already, 2 refused`).waitFor()
     expect(sent).toBe(0)
   })
 
@@ -110,7 +110,7 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     const page = await browser.open(node.url)
     await untilShown(page, 8)
     // dates that are read meanwhile move photos
-    await until('the first tile is the first photo', 10_000, async () => {
+    await until('the first tile is the first photo', 90_000, async () => {
       const { buckets } = await client.json<{ buckets: { key: string }[] }>('GET', '/photos/timeline', 200)
       const path = `/photos/timeline/${buckets[0]?.key}`
       const { photo_ids } = await client.json<{ photo_ids: string[] }>('GET', path, 200)
@@ -124,7 +124,7 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     const query = 'filename=new.jpg&taken_at=2026-01-01T12:00:00'
     const { photo_id } = await client.json<{ photo_id: string }>('PUT', `/v1/photos?${query}`, 201, { body: bytes })
     await page.locator(`[data-id="${photo_id}"]`).waitFor()
-    await until('its thumb is shown', 20_000, async () => (await shownTiles(page)).some(({ id }) => id === photo_id))
+    await until('its thumb is shown', 90_000, async () => (await shownTiles(page)).some(({ id }) => id === photo_id))
     for (const { id, src } of await shownTiles(page)) expect(UUID.exec(src)?.[0] ?? src).toBe(id)
   })
 
@@ -143,7 +143,7 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     await page.locator('dialog.lightbox').waitFor({ state: 'detached' })
     await until(
       'the tile has the focus',
-      5_000,
+      90_000,
       async () => (await page.evaluate<string>('document.activeElement.closest("li")?.dataset.id ?? ""')) === ids[1]
     )
   })
@@ -162,9 +162,9 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     await caption.press('Enter')
     const meta = () =>
       client.json<PhotoMeta & { rating: number | null; favourite: boolean }>('GET', `/photo/${id}/meta`, 200)
-    await until('the caption is stored', 5_000, async () => (await meta()).caption === 'In the garden')
+    await until('the caption is stored', 90_000, async () => (await meta()).caption === 'In the garden')
     await page.getByRole('button', { name: '4 stars' }).click()
-    await until('the rating is stored', 5_000, async () => (await meta()).rating === 4)
+    await until('the rating is stored', 90_000, async () => (await meta()).rating === 4)
     await page.getByLabel('Add a tag').fill('garden')
     await page.getByLabel('Add a tag').press('Enter')
     await page.getByRole('link', { name: 'garden' }).waitFor()
@@ -174,7 +174,7 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     await page.getByText('Photo moved to the trash').waitFor()
     expect((await client.request('GET', `/photo/${id}`)).status).toBe(410)
     await page.getByRole('button', { name: 'Undo' }).click()
-    await until('it is back', 5_000, async () => (await client.request('GET', `/photo/${id}`)).status === 200)
+    await until('it is back', 90_000, async () => (await client.request('GET', `/photo/${id}`)).status === 200)
     // what was asked just before the delete may be answered after it
     expect(browser.complaints.splice(0).filter(text => !text.includes('status of 410'))).toEqual([])
   })
@@ -214,7 +214,7 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
         .toBuffer()
     )
     await page.getByLabel('Choose photos').first().setInputFiles(busy)
-    await until('it was refused', 5_000, async () => keys.length === 1)
+    await until('it was refused', 90_000, async () => keys.length === 1)
     const asked = page.waitForEvent('dialog')
     await page.getByRole('link', { name: 'Albums' }).click() // browsers ask only where somebody has clicked
     void page.reload().catch(() => {})
@@ -361,10 +361,10 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     await untilShown(page, 4)
     const [, port] = /:(\d+)$/.exec(node.url) ?? []
     await node.kill9()
-    await page.getByText('This node does not answer.').waitFor({ timeout: 5_000 })
+    await page.getByText('This node does not answer.').waitFor()
     expect((await shownTiles(page)).length).toBeGreaterThan(3)
     node = await NodeProcess.start({ dataDir: join(folder.path, 'data'), flags: ['--http', `127.0.0.1:${port}`] })
-    await page.getByText('This node does not answer.').waitFor({ state: 'detached', timeout: 10_000 })
+    await page.getByText('This node does not answer.').waitFor({ state: 'detached' })
     // the browser itself says which requests failed
     const expected = /net::ERR_/
     expect(browser.complaints.splice(0).filter(text => !expected.test(text))).toEqual([])

@@ -146,8 +146,7 @@ describe('graves of what lives', () => {
       ).toEqual([true, true, true])
     }
     for (const [i, { services }] of lab.members.entries()) {
-      const [outcome] = await lab.until(services.photos.batchExhume([forged[i] as PhotoId]))
-      expect(outcome?.error).toBeUndefined()
+      await lab.until(services.photos.exhume(forged[i] as PhotoId))
     }
     await expectEverywhere(
       lab,

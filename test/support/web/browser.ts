@@ -42,7 +42,7 @@ export class RealBrowser {
       isMobile: isPhone,
       deviceScaleFactor: isPhone ? 2 : 1
     })
-    page.setDefaultTimeout(15_000)
+    page.setDefaultTimeout(120_000)
     page.on('console', (message: ConsoleMessage) =>
       this.complaints.push(`${message.type()}: ${message.text()} ${message.location().url}`)
     )

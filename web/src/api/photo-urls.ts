@@ -10,6 +10,11 @@ export function originalUrl(id: string): string {
   return `/photo/${id}`
 }
 
+/** @returns where the movie inside a picture's file is to be had */
+export function motionUrl(id: string): string {
+  return `/photo/${id}?part=motion`
+}
+
 /** As many photos as an address can name. */
 export const ZIPPED_MAX = 300
 

@@ -46,6 +46,16 @@ export function AlbumsPage(): JSX.Element {
         </button>
       </div>
       {albums.error.value !== undefined && <Problem error={albums.error.value} onAgain={albums.load} />}
+      <div class="shelf">
+        <a class="button" href={formatRoute({ page: 'favourites' })}>
+          <Icon name="heart" />
+          {t.favourites}
+        </a>
+        <a class="button" href={formatRoute({ page: 'archive' })}>
+          <Icon name="archive" />
+          {t.archive}
+        </a>
+      </div>
       {all?.length === 0 && <p class="empty">{t.albumsPage.empty}</p>}
       <ul class="albums">
         {all?.map(album => (
@@ -116,10 +126,15 @@ export function AlbumPage({ id }: { readonly id: string }): JSX.Element {
       await app.api.patch('/v1/albums/{id}', { title }, { params: { id } })
       album.load()
     })
+  const restore = (): void =>
+    void guarded(async () => {
+      await app.api.post('/v1/albums/{id}/undelete', undefined, { params: { id } })
+      app.go({ page: 'album', id })
+    })
   const remove = (): void =>
     void guarded(async () => {
       await app.api.delete('/v1/albums/{id}', { params: { id } })
-      app.toasts.say(t.albumsPage.deleted(name))
+      app.toasts.say(t.albumsPage.deleted(name), { label: t.undo, run: restore })
       app.replace({ page: 'albums' })
     })
   const head = (

@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals'
 import type { JSX } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import { ApiError, type Meta } from '../api/client.js'
-import { originalUrl, sizeUrl } from '../api/photo-urls.js'
+import { originalUrl } from '../api/photo-urls.js'
 import { useApp } from '../state/app.js'
 import { deletePhotos, editPhoto, restorePhotos, type TaggedMeta } from '../state/edits.js'
 import { t } from '../texts/en.js'
@@ -11,15 +11,11 @@ import { Icon, type IconName } from './icons.js'
 import { type KeyActions, useKeys } from './keys.js'
 import { PhotoInfo } from './photo-info.js'
 import { Problem } from './problem.js'
-import { Blur } from './tile.js'
+import { nameOf, Stage } from './stage.js'
 import { ToastArea } from './toast.js'
 
-/** What browsers show themselves; of other files the node's picture is shown at most. */
-const SHOWN_TYPES = new Set(['image/jpeg', 'image/png', 'image/webp', 'image/avif', 'image/gif'])
-const SWIPE_PX = 60
-/** Small pictures are not blown up to the whole screen. */
-const UPSCALE_MAX = 1.6
-const WIDTH_PX_MIN = 200
+/** How long a photo of a slide show stays, once it is there. */
+const SLIDE_MS = 5_000
 
 /** One photo, as large as there is room. The gallery stays below it. */
 export function Lightbox({ id }: { readonly id: string }): JSX.Element {
@@ -33,6 +29,8 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
   const lastDeleted = useRef<string | undefined>(undefined)
 
   const isDeleting = useRef(false)
+  const isPlaying = useSignal(false)
+  const isSlideShow = useSignal(false)
 
   const read = async (signal?: AbortSignal): Promise<void> => {
     if (isDeleting.current) return
@@ -56,6 +54,7 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
     isDeleting.current = false
     meta.value = undefined
     isZoomed.value = false
+    isPlaying.value = false
     app.lastShown.value = id
     void read(abort.signal).then(async () => {
       const day = dayOf(meta.peek()?.body)
@@ -128,6 +127,21 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
   const toggleZoom = (): void => {
     isZoomed.value = !isZoomed.peek()
   }
+  const play = (): void => {
+    const traits = meta.peek()?.body.traits ?? []
+    isPlaying.value = !isPlaying.peek() && (traits.includes('live') || traits.includes('motion'))
+  }
+  const toggleSlideShow = (): void => {
+    isSlideShow.value = !isSlideShow.peek()
+  }
+  useEffect(() => {
+    if (!isSlideShow.value || meta.value === undefined) return
+    if (after === undefined) {
+      isSlideShow.value = false
+      return
+    }
+    return app.timers.after(SLIDE_MS, () => go(after))
+  }, [isSlideShow.value, meta.value === undefined, after])
   const toggleInfo = (): void => {
     hasInfo.value = !hasInfo.peek()
   }
@@ -145,6 +159,8 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
     zoom: toggleZoom,
     download,
     favourite: () => void like(),
+    playMotion: play,
+    slideshow: toggleSlideShow,
     deletePhoto: () => void remove(),
     undo: () => lastDeleted.current !== undefined && void undo(lastDeleted.current),
     similar: () => app.go({ page: 'similar', id }),
@@ -175,7 +191,14 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
         <div class="lightbox-bar">
           <ToolButton icon="left" label={t.back} onClick={close} />
           <span class="lightbox-title">{body !== undefined && titleOf(body)}</span>
-          <ToolButton icon="zoom" label={t.photo.zoom} isOn={isZoomed.value} onClick={toggleZoom} />
+          <span class="wide-only">
+            <ToolButton
+              icon={isSlideShow.value ? 'pause' : 'play'}
+              label={isSlideShow.value ? t.photo.stopSlideshow : t.photo.slideshow}
+              onClick={toggleSlideShow}
+            />
+            <ToolButton icon="zoom" label={t.photo.zoom} isOn={isZoomed.value} onClick={toggleZoom} />
+          </span>
           <ToolButton
             icon="heart"
             label={t.photo.favourite}
@@ -194,6 +217,8 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
             id={id}
             meta={body}
             isZoomed={isZoomed.value}
+            isPlaying={isPlaying.value}
+            onPlay={play}
             onZoom={toggleZoom}
             onSwipe={step => go(step === 1 ? after : before)}
           />
@@ -228,112 +253,6 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
   )
 }
 
-interface StageProps {
-  readonly id: string
-  readonly meta: Meta | undefined
-  readonly isZoomed: boolean
-  readonly onZoom: () => void
-  readonly onSwipe: (step: 1 | -1) => void
-}
-
-function Stage({ id, meta, isZoomed, onZoom, onSwipe }: StageProps): JSX.Element {
-  const frame = useRef<HTMLDivElement>(null)
-  const from = useRef<{ readonly x: number; readonly y: number } | undefined>(undefined)
-  const isReady = useSignal(false)
-  const isBroken = useSignal(false)
-  const isVideo = meta?.content_type.startsWith('video/') === true
-  const hasSmall = meta === undefined || meta.sizes.small === 'ready'
-  const canShow = meta !== undefined && SHOWN_TYPES.has(meta.content_type)
-  const large =
-    meta === undefined
-      ? undefined
-      : isZoomed && canShow
-        ? originalUrl(id)
-        : meta.sizes.large === 'ready'
-          ? sizeUrl(id, 'large', meta.variants.large?.sha256 ?? meta.sha256)
-          : canShow
-            ? originalUrl(id)
-            : undefined
-  useEffect(() => {
-    // in the middle of what is larger than the frame
-    const { current } = frame
-    if (current !== null && isZoomed)
-      current.scrollTo(
-        (current.scrollWidth - current.clientWidth) / 2,
-        (current.scrollHeight - current.clientHeight) / 2
-      )
-  }, [isZoomed])
-  if (meta !== undefined && isVideo && !isBroken.value)
-    return (
-      <div class="lightbox-frame">
-        <video
-          controls
-          playsInline
-          preload="metadata"
-          src={originalUrl(id)}
-          aria-label={nameOf(meta)}
-          {...(meta.sizes.large === 'ready' && { poster: sizeUrl(id, 'large', meta.variants.large?.sha256) })}
-          onError={() => {
-            isBroken.value = true
-          }}
-        />
-      </div>
-    )
-  if (meta !== undefined && large === undefined)
-    return (
-      <div class="lightbox-frame">
-        <div class="lightbox-none">
-          <Icon name="file" />
-          <p>
-            {isBroken.value ? t.photo.videoFails : meta.sizes.large === 'pending' ? t.photo.pending : t.photo.noPicture}
-          </p>
-        </div>
-      </div>
-    )
-  const alt = meta === undefined ? '' : nameOf(meta)
-  return (
-    <div
-      ref={frame}
-      class={isZoomed ? 'lightbox-frame is-zoomed' : 'lightbox-frame'}
-      onTouchStart={({ touches }) => {
-        const [touch] = touches
-        from.current = touches.length === 1 && touch !== undefined ? { x: touch.clientX, y: touch.clientY } : undefined
-      }}
-      onTouchEnd={({ changedTouches }) => {
-        const [touch] = changedTouches
-        if (touch === undefined || from.current === undefined || isZoomed) return
-        const x = touch.clientX - from.current.x
-        if (Math.abs(x) > SWIPE_PX && Math.abs(x) > 2 * Math.abs(touch.clientY - from.current.y))
-          onSwipe(x < 0 ? 1 : -1)
-      }}
-    >
-      <div class="lightbox-picture" style={shapeOf(meta)}>
-        {!isReady.value && <Blur hash={meta?.thumbhash ?? undefined} />}
-        {!isReady.value && hasSmall && <img class="lightbox-small" src={sizeUrl(id, 'small')} alt="" />}
-        {large !== undefined && (
-          <button type="button" class="lightbox-large" tabIndex={-1} onClick={onZoom}>
-            <img
-              class={isReady.value ? 'is-ready' : undefined}
-              src={large}
-              alt={alt}
-              onLoad={() => {
-                isReady.value = true
-              }}
-            />
-          </button>
-        )}
-      </div>
-    </div>
-  )
-}
-
-/** The frame gives the picture the largest box of its shape that fits, see the style sheet. */
-function shapeOf(meta: Meta | undefined): Record<string, string> {
-  if (meta?.aspect === null || meta?.aspect === undefined) return {}
-  const px = Math.max(meta.width ?? 0, WIDTH_PX_MIN)
-  return { '--aspect': String(meta.aspect), '--width': `${px * UPSCALE_MAX}px`, '--pixels': `${px}px` }
-}
-
 interface ToolButtonProps {
   readonly icon: IconName
   readonly label: string
@@ -351,11 +270,6 @@ function ToolButton({ icon, label, isOn, onClick }: ToolButtonProps): JSX.Elemen
 
 function titleOf({ taken_at, created_at }: Meta): string {
   return taken_at === null ? t.moment(created_at) : t.taken(taken_at)
-}
-
-function nameOf({ caption, name, taken_at }: Meta): string {
-  if (caption !== null && caption !== '') return caption
-  return taken_at === null ? name : `${name}, ${t.taken(taken_at)}`
 }
 
 function dayOf(meta: Meta | undefined): string | undefined {

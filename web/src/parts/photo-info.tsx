@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals'
 import type { ComponentChildren, JSX } from 'preact'
 import { useRef } from 'preact/hooks'
-import { ApiError, type Meta } from '../api/client.js'
+import { ApiError } from '../api/client.js'
 import { sizeUrl } from '../api/photo-urls.js'
 import { formatRoute } from '../router.js'
 import { useApp } from '../state/app.js'
@@ -11,6 +11,7 @@ import { t } from '../texts/en.js'
 import { wordsFor } from '../texts/problems.js'
 import { Icon } from './icons.js'
 import { useLoaded } from './loaded.js'
+import { PhotoFacts } from './photo-facts.js'
 
 const SIMILAR_MAX = 12
 
@@ -144,7 +145,7 @@ export function PhotoInfo({ meta, onChange, onClose, onRate }: PhotoInfoProps): 
           </Chip>
         ))}
       </Labels>
-      <Facts meta={body} />
+      <PhotoFacts key={etag} meta={body} onEdit={edit} />
       <Versions id={id} etag={etag} onRestore={() => onChange()} />
       <Similar id={id} />
     </aside>
@@ -230,57 +231,6 @@ function Chip({ href, remove, children, onRemove }: ChipProps): JSX.Element {
       </button>
     </li>
   )
-}
-
-function Facts({ meta }: { readonly meta: Meta }): JSX.Element {
-  const { taken_at, created_at, place, camera, width, height, size, name, source, copies } = meta
-  return (
-    <dl class="facts">
-      <dt>{t.photo.taken}</dt>
-      <dd>{taken_at === null ? t.photo.dateUnknown : t.taken(taken_at)}</dd>
-      {place !== null && (
-        <>
-          <dt>{t.photo.place}</dt>
-          <dd>
-            {[place.name, place.region, place.country].filter(it => it !== null).join(', ')}
-            <span class="quiet">{`${place.lat.toFixed(4)}, ${place.lon.toFixed(4)}`}</span>
-          </dd>
-        </>
-      )}
-      {camera !== null && (
-        <>
-          <dt>{t.photo.camera}</dt>
-          <dd>
-            {[camera.make, camera.model].filter(it => it !== null).join(' ')}
-            <span class="quiet">{exposureOf(camera)}</span>
-          </dd>
-        </>
-      )}
-      <dt>{t.photo.file}</dt>
-      <dd>
-        {source === null ? name : `${source}/${name}`}
-        <span class="quiet">
-          {[...(width !== null && height !== null ? [`${width} × ${height}`] : []), t.size(size)].join(' · ')}
-        </span>
-      </dd>
-      <dt>{t.photo.added}</dt>
-      <dd>{t.moment(created_at)}</dd>
-      <dt>{t.photo.copies}</dt>
-      <dd>{copies === 0 ? t.photo.copiesNone : t.photo.copiesOn(copies)}</dd>
-    </dl>
-  )
-}
-
-function exposureOf({ lens, focal_mm, f_number, exposure_s, iso }: NonNullable<Meta['camera']>): string {
-  return [
-    lens,
-    focal_mm === null ? null : `${t.decimal(focal_mm)} mm`,
-    f_number === null ? null : `f/${t.decimal(f_number)}`,
-    exposure_s === null ? null : t.exposure(exposure_s),
-    iso === null ? null : `ISO ${iso}`
-  ]
-    .filter(it => it !== null)
-    .join(' · ')
 }
 
 function Versions({

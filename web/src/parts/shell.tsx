@@ -19,6 +19,8 @@ const PAGES: readonly { readonly route: Route; readonly icon: IconName; readonly
   { route: { page: 'cluster' }, icon: 'cluster', title: t.cluster }
 ]
 
+const BELOW_ALBUMS: ReadonlySet<Route['page']> = new Set(['album', 'label', 'favourites', 'archive'])
+
 /** What is around every page: the way to the others, the search, uploads, and notes. */
 export function Shell({ children }: { readonly children: ComponentChildren }): JSX.Element {
   const app = useApp()
@@ -101,7 +103,7 @@ export function Shell({ children }: { readonly children: ComponentChildren }): J
 }
 
 function isPart(base: Route, route: Route): boolean {
-  return base.page === route.page || ((base.page === 'album' || base.page === 'label') && route.page === 'albums')
+  return base.page === route.page || (route.page === 'albums' && BELOW_ALBUMS.has(base.page))
 }
 
 /** @param files - the picker of files, for whoever wants to open it */

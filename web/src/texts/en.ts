@@ -53,6 +53,8 @@ const KEY_TEXTS = {
   similar: 'Similar photos',
   download: 'Download',
   favourite: 'Mark as a favourite, or not',
+  playMotion: 'Play the moment of a live photo',
+  slideshow: 'Begin or stop the slide show',
   deletePhoto: 'Delete, and go to the next one',
   undo: 'Undo the delete',
   copyAfter: 'Next photo of the group',
@@ -168,6 +170,16 @@ export const t = {
     removeAlbum: (album: string): string => `Take out of ${album}`,
     taken: 'Taken',
     dateUnknown: 'Date unknown',
+    editDate: 'Change the date',
+    dateHint: 'Such as 2024-07-01 10:00, 1985-07 or 1985. Empty: as the file says.',
+    editPlace: 'Change the place',
+    placeHint: 'Degrees, such as 54.3233, 10.1228. Empty: as the file says.',
+    placeUnknown: 'Not known',
+    editName: 'Change the name',
+    nameHint: 'A name is needed.',
+    playMotion: 'Play the moment',
+    slideshow: 'Slide show',
+    stopSlideshow: 'Stop the slide show',
     added: 'Added',
     place: 'Place',
     camera: 'Camera',
@@ -200,6 +212,12 @@ export const t = {
       `${PERCENT.format(fraction)} of the photos were searched: a part of the cluster is out of reach, or was not looked at yet.`,
     similarTo: 'Similar photos'
   },
+
+  favourites: 'Favourites',
+  archive: 'Archive',
+  noFavourites: 'No favourites yet. Press the heart on a photo.',
+  noArchive:
+    'Nothing is archived. What you archive is out of the time line, and found here, in albums and by searches.',
 
   albumsPage: {
     empty: 'No albums yet.',

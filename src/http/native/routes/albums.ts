@@ -2,16 +2,19 @@ import type { FastifyInstance } from 'fastify'
 import type { LabelsQuery } from '../../../directory/labels.js'
 import type { AlbumId, PhotoId } from '../../../domain/ids.js'
 import { whileConnected } from '../../wire/while-connected.js'
-import { albumJson, outcomesJson } from '../json-forms.js'
-import { type RouteContext, requirePhotoId } from '../route-context.js'
+import { albumConflictJson, albumJson, outcomesJson } from '../json-forms.js'
+import { conflictNumber, type RouteContext, requirePhotoId } from '../route-context.js'
 import {
+  albumConflictsSchema,
   albumPhotosSchema,
   albumsSchema,
   createAlbumSchema,
   deleteAlbumSchema,
   getAlbumSchema,
   makeRealSchema,
-  patchAlbumSchema
+  patchAlbumSchema,
+  restoreAlbumSchema,
+  undeleteAlbumSchema
 } from '../schemas/album-schemas.js'
 
 interface IdParams {
@@ -83,6 +86,24 @@ export function addAlbumRoutes(app: FastifyInstance, { albums, gates }: RouteCon
     await albums.remove(id)
     return { status: 'deleted', album_id: id }
   })
+
+  app.post<{ Params: IdParams }>('/v1/albums/:id/undelete', { schema: undeleteAlbumSchema }, async request =>
+    albumJson(await albums.undelete(requireAlbumId(request.params.id)))
+  )
+
+  app.get<{ Params: IdParams }>('/v1/albums/:id/conflicts', { schema: albumConflictsSchema }, async request => {
+    const versions = await albums.conflicts(requireAlbumId(request.params.id))
+    return { conflicts: versions.map((version, i) => albumConflictJson(version, i + 1)) }
+  })
+
+  app.post<{ Params: IdParams & { readonly n: string } }>(
+    '/v1/albums/:id/conflicts/:n/restore',
+    { schema: restoreAlbumSchema },
+    async request => {
+      const { id, n } = request.params
+      return albumJson(await albums.restore(requireAlbumId(id), conflictNumber(n)))
+    }
+  )
 
   app.post<{ Params: IdParams; Body: PhotosBody }>(
     '/v1/albums/:id/photos',

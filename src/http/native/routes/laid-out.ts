@@ -1,5 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { SheafError } from '../../../core/errors.js'
+import type { AlbumId } from '../../../domain/ids.js'
+import { forEach } from '../../../photos/batch.js'
 import { batchJson, laidOutJson } from '../json-forms.js'
 import { type RouteContext, requirePhotoId } from '../route-context.js'
 import { exhumeSchema, laidOutSchema, releaseSchema } from '../schemas/laid-out-schemas.js'
@@ -16,12 +18,12 @@ interface ReleaseBody {
 }
 
 /** What graves have ended here before its time: an operator looks, lets go or brings back. */
-export function addLaidOutRoutes(app: FastifyInstance, { laidOut, photos, operator }: RouteContext): void {
+export function addLaidOutRoutes(app: FastifyInstance, { laidOut, photos, albums, operator }: RouteContext): void {
   app.get<{ Querystring: LaidOutQuery }>('/v1/admin/laid-out', { schema: laidOutSchema }, async request => {
     const { by, since, limit } = request.query
     const sinceMs = since === undefined ? undefined : requireTime(since)
-    const { photos, total, isAlarming } = await laidOut.list({ by, sinceMs }, limit)
-    return { laid_out: photos.map(laidOutJson), total, alarm: isAlarming }
+    const { items, total, isAlarming } = await laidOut.list({ by, sinceMs }, limit)
+    return { laid_out: items.map(laidOutJson), total, alarm: isAlarming }
   })
 
   app.post<{ Body: ReleaseBody }>('/v1/admin/laid-out/release', { schema: releaseSchema }, async request => {
@@ -37,7 +39,10 @@ export function addLaidOutRoutes(app: FastifyInstance, { laidOut, photos, operat
     async request => {
       const ids = request.body.ids.map(requirePhotoId)
       operator.check(request.headers)
-      return batchJson('exhumed', await photos.batchExhume(ids))
+      return batchJson(
+        'exhumed',
+        await forEach(ids, id => (laidOut.isAlbum(id) ? albums.exhume(id as string as AlbumId) : photos.exhume(id)))
+      )
     }
   )
 }

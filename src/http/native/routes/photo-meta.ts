@@ -1,12 +1,11 @@
 import { hash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
-import { SheafError } from '../../../core/errors.js'
 import type { PhotoMeta, PhotoPatch } from '../../../photos/photo-types.js'
 import type { LinkedPhoto } from '../../../search/similarity-types.js'
 import { circumstancesJson, conflictJson, metaJson } from '../json-forms.js'
 import { conditionOf, metaConditionOf } from '../photo-conditions.js'
 import { type PlaceBody, placeOfBody } from '../place-body.js'
-import { type RouteContext, requirePhotoId } from '../route-context.js'
+import { conflictNumber, type RouteContext, requirePhotoId } from '../route-context.js'
 import {
   conflictsSchema,
   deletePhotoSchema,
@@ -103,10 +102,4 @@ function linkedEtag(etag: string, linked: readonly LinkedPhoto[]): string {
 
 function linkedJson(linked: readonly LinkedPhoto[]): object {
   return { similar: linked.map(({ photoId, tier, score }) => ({ photo_id: photoId, tier, score })) }
-}
-
-/** @throws `ERR_BAD_PARAMETER` */
-function conflictNumber(text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new SheafError('ERR_BAD_PARAMETER', 'n must be a whole number, at least 1')
-  return Number(text)
 }

@@ -1,6 +1,7 @@
 import { ALBUM_CAPTION_CHARACTERS_MAX } from '../../../domain/limits.js'
 import {
   array,
+  CONFLICT_NUMBER,
   COUNT,
   json,
   LABEL,
@@ -11,7 +12,8 @@ import {
   RECORD_WRITE,
   type Schema,
   TEXT,
-  TIME
+  TIME,
+  VERSION
 } from './common.js'
 import { LABELS_QUERY, NEXT_AFTER } from './library-schemas.js'
 
@@ -34,9 +36,11 @@ const ALBUM = {
   },
   from: { ...nullable(LOCAL_TIME), description: 'when the first photo was taken' },
   to: { ...nullable(LOCAL_TIME), description: 'when the last one was' },
-  created_at: { ...nullable(TIME), description: 'null of a label' }
+  created_at: { ...nullable(TIME), description: 'null of a label' },
+  conflicts: { ...COUNT, description: 'versions of concurrent edits that lost to the current one' }
 }
-const ALBUM_PARAMS = object({ id: { ...PHOTO_ID, description: 'album id, a UUID in any case' } })
+const ALBUM_ID = { id: { ...PHOTO_ID, description: 'album id, a UUID in any case' } }
+const ALBUM_PARAMS = object(ALBUM_ID)
 const TITLE: Schema = { ...LABEL, description: `${LABEL.description as string}; no UUID` }
 const CAPTION: Schema = { ...TEXT, maxLength: ALBUM_CAPTION_CHARACTERS_MAX }
 const COVER: Schema = { ...PHOTO_ID, description: 'shown while the photo is in the album' }
@@ -91,13 +95,52 @@ export const patchAlbumSchema: Schema = {
 }
 
 export const deleteAlbumSchema: Schema = {
-  summary: 'Deletes an album; its photos stay, and deleting again is harmless',
+  summary: 'Deletes an album; its photos stay, it can be restored for a while, and deleting again is harmless',
   tags: TAGS,
   params: ALBUM_PARAMS,
   response: {
     200: json('deleted', object({ status: { type: 'string', const: 'deleted' }, album_id: PHOTO_ID })),
     ...problems('ERR_BAD_ID', 'ERR_ALBUM_NOT_FOUND', 'ERR_FORMAT_TOO_NEW', ...RECORD_WRITE)
   }
+}
+
+export const undeleteAlbumSchema: Schema = {
+  summary: 'Restores a deleted album with its photos',
+  description: 'As long as a photo can be restored after its delete. Restoring again is harmless.',
+  tags: TAGS,
+  params: ALBUM_PARAMS,
+  response: { 200: json('the album', object(ALBUM)), ...problems(...FOUND, 'ERR_TOO_MANY_ALBUMS', ...RECORD_WRITE) }
+}
+
+export const albumConflictsSchema: Schema = {
+  summary: 'Concurrent versions of an album that lost to the current one',
+  tags: TAGS,
+  params: ALBUM_PARAMS,
+  response: {
+    200: json(
+      'greatest first',
+      object({
+        conflicts: array(
+          object({
+            n: { type: 'integer', minimum: 1 },
+            name: TEXT,
+            caption: nullable(TEXT),
+            cover: nullable(PHOTO_ID),
+            deleted: { type: 'boolean' },
+            version: VERSION
+          })
+        )
+      })
+    ),
+    ...problems(...FOUND, 'ERR_DIRECTORY_UNAVAILABLE')
+  }
+}
+
+export const restoreAlbumSchema: Schema = {
+  summary: 'Makes a conflict version of an album the current one',
+  tags: TAGS,
+  params: object({ ...ALBUM_ID, n: CONFLICT_NUMBER }),
+  response: { 200: json('the album', object(ALBUM)), ...problems(...FOUND, 'ERR_NO_SUCH_CONFLICT', ...RECORD_WRITE) }
 }
 
 export const albumPhotosSchema: Schema = {

@@ -42,6 +42,14 @@ export const ACTOR: Schema = {
   description: 'epoch of the writing process; after an undelete also the generation'
 }
 export const HLC: Schema = { type: 'string', pattern: '^\\d+\\.\\d+$', description: 'hybrid logical clock: ms.counter' }
+/** Which write made a version. */
+export const VERSION: Schema = object({ hlc: HLC, actor: ACTOR })
+export const CONFLICT_NUMBER: Schema = {
+  ...TEXT,
+  pattern: '^[1-9][0-9]{0,8}$',
+  description: 'number of the conflict version, from 1',
+  examples: ['1']
+}
 
 const CURSOR_TEXT = '^[A-Za-z0-9_-]{1,100}$'
 /** Of a list. What is made up has this form at best, and is refused all the same. */

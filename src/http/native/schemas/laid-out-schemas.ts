@@ -19,17 +19,19 @@ const TAGS = ['admin']
 const BY: Schema = { ...TEXT, minLength: 1, maxLength: 128, description: 'only what this node’s graves have ended' }
 
 const LAID_OUT = object({
-  photo_id: PHOTO_ID,
+  kind: { ...TEXT, description: '`photo` or `album`' },
+  photo_id: { ...PHOTO_ID, description: 'its id; of an album the album’s' },
   generation: { ...COUNT, description: 'the life up to which the grave has ended all' },
   from: { ...nullable(TEXT), description: 'the node that sent the grave; null if not known' },
   died_at: TIME,
   until: { ...nullable(TIME), description: 'about when it is let go; null: not before an operator has looked' },
   was_deleted: { type: 'boolean', description: 'it was deleted, and the delete could still be undone' },
-  name: TEXT
+  name: { ...TEXT, description: 'of an album its title' }
 })
 
 export const laidOutSchema: Schema = {
-  summary: 'Photos that graves have ended on this node before their time, and that it still keeps, the oldest first',
+  summary:
+    'Photos and albums that graves have ended on this node before their time, and that it still keeps, the oldest first',
   tags: TAGS,
   querystring: object(
     {
@@ -60,7 +62,7 @@ export const laidOutSchema: Schema = {
 }
 
 export const releaseSchema: Schema = {
-  summary: 'Lets go of photos that are laid out: they cannot be brought back any more',
+  summary: 'Lets go of what is laid out: it cannot be brought back any more',
   description: 'With neither `ids` nor `by`, of all.',
   tags: TAGS,
   security: OPERATOR,
@@ -72,7 +74,7 @@ export const releaseSchema: Schema = {
 }
 
 export const exhumeSchema: Schema = {
-  summary: 'Brings back photos that are laid out, on all nodes',
+  summary: 'Brings back photos and albums that are laid out, on all nodes',
   tags: TAGS,
   security: OPERATOR,
   body: object({ ids: BATCH_IDS }),

@@ -8,6 +8,7 @@ import {
   ACTOR,
   array,
   BYTES,
+  CONFLICT_NUMBER,
   CONTROL,
   COUNT,
   ETAG_HEADER,
@@ -24,7 +25,8 @@ import {
   SET_PATCH,
   SHA256,
   TEXT,
-  TIME
+  TIME,
+  VERSION
 } from './common.js'
 
 const SIZE_STATE: Schema = {
@@ -327,7 +329,7 @@ export const conflictsSchema: Schema = {
             taken_at: nullable(TEXT),
             place: nullable(object(POINT)),
             deleted: { type: 'boolean' },
-            version: object({ hlc: HLC, actor: ACTOR })
+            version: VERSION
           })
         )
       })
@@ -341,7 +343,7 @@ export const restoreSchema: Schema = {
   tags: TAGS,
   params: object({
     id: { ...PHOTO_ID, description: 'photo id, a UUID in any case' },
-    n: { ...TEXT, pattern: '^[1-9][0-9]{0,8}$', description: 'number of the conflict version, from 1', examples: ['1'] }
+    n: CONFLICT_NUMBER
   }),
   response: {
     200: json('the new metadata', META, ETAG_HEADER),

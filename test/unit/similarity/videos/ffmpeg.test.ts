@@ -106,11 +106,11 @@ describe('a movie', () => {
     frame.catch(() => {})
     const pidOf = async (): Promise<number> =>
       Number(await readFile(join(folder, 'ffmpeg.pid'), 'utf8').catch(() => ''))
-    await until('the program runs', 10_000, async () => (await pidOf()) > 0, 10)
+    await until('the program runs', 90_000, async () => (await pidOf()) > 0, 10)
     const pid = await pidOf()
     abort.abort(new Error('enough'))
     await expect(frame).rejects.toThrow('enough')
-    await until('the program has ended', 10_000, async () => !isAlive(pid), 10)
+    await until('the program has ended', 90_000, async () => !isAlive(pid), 10)
     await fakeFfmpeg(folder, 'cat')
     expect(await ffmpeg.frame(request(Buffer.of(2)), FOREVER)).toEqual(Buffer.of(2))
   })

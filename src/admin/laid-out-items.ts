@@ -1,14 +1,17 @@
 import type { Clock } from '../core/clock.js'
 import { hasCode } from '../core/errors.js'
-import { type NodeId, type PhotoId, parseVolumeId } from '../domain/ids.js'
+import { ALBUM_KIND } from '../domain/album.js'
+import { type NodeId, parseVolumeId } from '../domain/ids.js'
 import { type DirectoryRecord, shownVersion } from '../domain/record.js'
 import { endedLife } from '../domain/tombstone.js'
 import { textOf } from '../domain/value-fields.js'
 import type { LaidOut, LaidOutRecord } from '../store/laid-out.js'
 
-/** A photo that a grave has ended here before its time. */
-export interface LaidOutPhoto {
-  readonly photoId: PhotoId
+/** A photo or album that a grave has ended here before its time. */
+export interface LaidOutItem {
+  /** `photo` or `album`; later versions may know more. */
+  readonly kind: string
+  readonly id: string
   /** The life up to which the grave has ended all. */
   readonly generation: number
   /** The node that sent the grave; undefined: not known. */
@@ -19,17 +22,18 @@ export interface LaidOutPhoto {
   readonly untilMs: number | undefined
   /** It was deleted, and the delete could still be undone. */
   readonly wasDeleted: boolean
+  /** Of an album its title. */
   readonly name: string
 }
 
-/** What the graves of one node have ended. */
-export interface LaidOutCount extends Pick<LaidOutPhoto, 'from' | 'untilMs'> {
+/** How much the graves of one node have ended. */
+export interface LaidOutCount extends Pick<LaidOutItem, 'from' | 'untilMs'> {
   readonly count: number
 }
 
 /** Conditions that must all hold. */
 export interface LaidOutFilter {
-  readonly ids?: readonly PhotoId[] | undefined
+  readonly ids?: readonly string[] | undefined
   readonly by?: string | undefined
   /** Died then or later, ms since the Unix epoch. */
   readonly sinceMs?: number | undefined
@@ -37,36 +41,41 @@ export interface LaidOutFilter {
 
 export interface LaidOutPage {
   /** Those that died first. */
-  readonly photos: readonly LaidOutPhoto[]
+  readonly items: readonly LaidOutItem[]
   /** How many fit the filter. */
   readonly total: number
   readonly isAlarming: boolean
 }
 
-/** What an operator sees of photos that are laid out, and can do with them. */
-export class LaidOutPhotos {
-  readonly #laidOut: Pick<LaidOut, 'list' | 'read' | 'release' | 'keptForMs' | 'isAlarming'>
+/** What an operator sees of photos and albums that are laid out, and can do with them. */
+export class LaidOutItems {
+  readonly #laidOut: Pick<LaidOut, 'list' | 'has' | 'read' | 'release' | 'keptForMs' | 'isAlarming'>
   readonly #clock: Clock
 
   constructor(components: {
-    readonly laidOut: Pick<LaidOut, 'list' | 'read' | 'release' | 'keptForMs' | 'isAlarming'>
+    readonly laidOut: Pick<LaidOut, 'list' | 'has' | 'read' | 'release' | 'keptForMs' | 'isAlarming'>
     readonly clock: Clock
   }) {
     this.#laidOut = components.laidOut
     this.#clock = components.clock
   }
 
+  /** Whether that is the id of an album that is laid out. */
+  isAlbum(id: string): boolean {
+    return this.#laidOut.has({ kind: ALBUM_KIND, id })
+  }
+
   async list(filter: LaidOutFilter, limit: number): Promise<LaidOutPage> {
     const { isAlarming } = this.#laidOut
     const found = this.#laidOut.list().filter(fits(filter))
-    const photos: LaidOutPhoto[] = []
+    const items: LaidOutItem[] = []
     for (const entry of found.sort((a, b) => a.diedAtMs - b.diedAtMs).slice(0, limit)) {
-      photos.push(await this.#photo(entry, isAlarming))
+      items.push(await this.#item(entry, isAlarming))
     }
-    return { photos, total: found.length, isAlarming }
+    return { items, total: found.length, isAlarming }
   }
 
-  /** For each node whose graves have ended photos here: how many, and about when the first of them is let go. */
+  /** For each node whose graves have ended something here: how many, and about when the first of them is let go. */
   counts(): { readonly counts: readonly LaidOutCount[]; readonly isAlarming: boolean } {
     const { isAlarming } = this.#laidOut
     const bySender = new Map<NodeId | undefined, { readonly count: number; readonly firstMs: number }>()
@@ -84,27 +93,28 @@ export class LaidOutPhotos {
   /**
    * Lets go of what fits: it cannot be brought back any more.
    *
-   * @returns how many photos that are
+   * @returns how many photos and albums that are
    * @throws `ERR_DISK_FULL`, `ERR_DISK_WRITE`: then it may be back after a restart
    */
   release(filter: Pick<LaidOutFilter, 'ids' | 'by'>): Promise<number> {
     return this.#laidOut.release(fits(filter))
   }
 
-  async #photo(entry: LaidOutRecord, isAlarming: boolean): Promise<LaidOutPhoto> {
+  async #item(entry: LaidOutRecord, isAlarming: boolean): Promise<LaidOutItem> {
     const record = await this.#recordOf(entry)
     return {
-      photoId: entry.key.id as PhotoId,
+      kind: entry.key.kind,
+      id: entry.key.id,
       generation: entry.generation,
       from: senderOf(entry),
       diedAtMs: entry.diedAtMs,
       untilMs: isAlarming ? undefined : this.#untilMs(entry),
       wasDeleted: record !== undefined && endedLife(record) !== undefined,
-      name: (record && textOf(shownVersion(record).value, 'name')) ?? ''
+      name: (record && nameOf(record)) ?? ''
     }
   }
 
-  /** @returns undefined when it cannot be read: the photo is listed nevertheless. @throws the disk's errors */
+  /** @returns undefined when it cannot be read: it is listed nevertheless. @throws the disk's errors */
   async #recordOf({ key }: LaidOutRecord): Promise<DirectoryRecord | undefined> {
     try {
       return await this.#laidOut.read(key)
@@ -117,6 +127,10 @@ export class LaidOutPhotos {
   #untilMs(entry: LaidOutRecord): number {
     return this.#clock.now() + this.#laidOut.keptForMs(entry)
   }
+}
+
+function nameOf(record: DirectoryRecord): string | undefined {
+  return textOf(shownVersion(record).value, record.kind === ALBUM_KIND ? 'title' : 'name')
 }
 
 /** @returns undefined also for a grave of a volume that is not here any more, whose writer is not known */

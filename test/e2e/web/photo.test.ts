@@ -1,0 +1,144 @@
+import type { Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { packetOf, xmpSegment } from '../../support/head-files.js'
+import { HttpClient } from '../../support/http-client.js'
+import { directoryOf, MOTION, MOVIE } from '../../support/motion-files.js'
+import { killAllNodes, NodeProcess, temporaryFolder } from '../../support/node-process.js'
+import { scene, toImage } from '../../support/test-pictures.js'
+import { until } from '../../support/until.js'
+import { RealBrowser, SKIPS_PAGES } from '../../support/web/browser.js'
+
+/* One photo in a real browser: what a person may change of it, its moment, and those that follow it. */
+
+interface Meta {
+  readonly name: string
+  readonly taken_at: string | null
+  readonly taken_at_source: string
+  readonly place: { readonly lat: number; readonly lon: number; readonly country: string | null } | null
+}
+
+const folder = temporaryFolder('photo-page')
+let node: NodeProcess
+let client: HttpClient
+let browser: RealBrowser
+
+const metaOf = (id: string): Promise<Meta> => client.json<Meta>('GET', `/photo/${id}/meta`, 200)
+
+async function picture(seed: number): Promise<Buffer> {
+  return await toImage(scene(seed, 480, 320))
+    .jpeg()
+    .toBuffer()
+}
+
+/** A picture with a movie behind it, as telephones write it; the movie is none that could be played. */
+async function motionPicture(): Promise<Buffer> {
+  const jpeg = await picture(9)
+  const primary = { semantic: 'Primary', mime: 'image/jpeg', length: 0 }
+  const xmp = xmpSegment(packetOf('GCamera:MotionPhoto="1"', directoryOf([primary, MOTION])))
+  return Buffer.concat([jpeg.subarray(0, 2), xmp, jpeg.subarray(2), MOVIE])
+}
+
+async function put(bytes: Buffer, name: string): Promise<string> {
+  const { photo_id: id } = await client.putPhoto(bytes, name)
+  await until(`${name} is looked at`, 90_000, async () => {
+    const { sizes } = await client.json<{ sizes: { large: string } }>('GET', `/photo/${id}/meta`, 200)
+    return sizes.large === 'ready'
+  })
+  return id
+}
+
+async function openPhoto(id: string): Promise<Page> {
+  const page = await browser.open(`${node.url}/#/photo/${id}`)
+  await page.locator('.lightbox-large img.is-ready').waitFor()
+  return page
+}
+
+describe.skipIf(SKIPS_PAGES).sequential('a photo on the page', () => {
+  beforeAll(async () => {
+    node = await NodeProcess.start({ dataDir: folder.path })
+    client = new HttpClient(node.url)
+    browser = await RealBrowser.start()
+  })
+  afterEach(async () => {
+    await browser.closePages()
+    expect(browser.complaints.splice(0)).toEqual([])
+  })
+  afterAll(async () => {
+    client?.close()
+    await browser?.close()
+    await killAllNodes()
+    folder.remove()
+  })
+
+  it('gets the date, the place and the name that a person gives it, and those of its file again', async () => {
+    const id = await put(await picture(1), 'IMG_20240701_100000.jpg')
+    const page = await openPhoto(id)
+    const change = async (what: string, text: string): Promise<void> => {
+      await page.getByRole('button', { name: what }).click()
+      await page.getByRole('textbox', { name: what }).fill(text)
+      await page.getByRole('textbox', { name: what }).press('Enter')
+    }
+    await page.keyboard.press('i')
+    await change('Change the date', '1985-07')
+    await page.getByText('July 1985').first().waitFor()
+    expect(await metaOf(id)).toMatchObject({ taken_at: '1985-07', taken_at_source: 'user' })
+    await change('Change the date', 'last summer')
+    await page.getByRole('alert').waitFor()
+    expect((await metaOf(id)).taken_at).toBe('1985-07')
+    await change('Change the date', '')
+    await until('it is the file’s', 90_000, async () => (await metaOf(id)).taken_at_source === 'name')
+
+    await change('Change the place', 'Kiel')
+    await page.getByRole('textbox', { name: 'Change the place' }).fill('54.3233, 10.1228')
+    await page.getByRole('button', { name: 'Save' }).click()
+    await page.getByText('Schleswig-Holstein', { exact: false }).waitFor()
+    expect((await metaOf(id)).place).toMatchObject({ lat: 54.3233, lon: 10.1228, country: 'Germany' })
+
+    await change('Change the name', 'Förde.jpg')
+    await page.getByText('Förde.jpg').first().waitFor()
+    expect((await metaOf(id)).name).toBe('Förde.jpg')
+    await page.getByRole('button', { name: 'Change the name' }).click()
+    await page.keyboard.press('Escape')
+    await page.getByRole('textbox', { name: 'Change the name' }).waitFor({ state: 'detached' })
+    await page.locator('dialog.lightbox').waitFor() // that closed the field only
+    expect(browser.complaints.splice(0).filter(text => !text.includes('status of 400'))).toEqual([])
+  })
+
+  it('plays its moment, or says why not', async () => {
+    const id = await put(await motionPicture(), 'PXL_20230501_101112.MP.jpg')
+    const page = await openPhoto(id)
+    const asked = page.waitForRequest(`**/photo/${id}?part=motion`)
+    await page.getByRole('button', { name: 'Play the moment' }).click()
+    await asked
+    await page.getByText('This browser cannot play the video.', { exact: false }).waitFor()
+    await page.locator('video').waitFor({ state: 'detached' })
+    const other = await openPhoto(await put(await picture(2), 'still.jpg'))
+    expect(await other.getByRole('button', { name: 'Play the moment' }).count()).toBe(0)
+  })
+
+  it('is followed by the others in a slide show, which ends with the last one', async () => {
+    const all = await client.json<{ photos: { photo_id: string }[] }>('GET', '/photos?sort=taken', 200)
+    const page = await openPhoto(all.photos[0]?.photo_id ?? '')
+    await page.keyboard.press('p')
+    await page.getByRole('button', { name: 'Stop the slide show' }).waitFor()
+    for (const { photo_id } of all.photos.slice(1)) await page.waitForURL(`**/#/photo/${photo_id}`)
+    await page.getByRole('button', { name: 'Slide show', exact: true }).waitFor()
+  })
+
+  it('is among the favourites, or in the archive and out of the time line', async () => {
+    const [first, second] = (await client.json<{ photos: { photo_id: string }[] }>('GET', '/photos', 200)).photos
+    await client.patchMeta(first?.photo_id ?? '', { favourite: true })
+    await client.patchMeta(second?.photo_id ?? '', { archived: true })
+    const page = await browser.open(`${node.url}/#/albums`)
+    await page.getByRole('link', { name: 'Favourites' }).click()
+    await page.locator(`[data-id="${first?.photo_id}"]`).waitFor()
+    expect(await page.locator('.tile').count()).toBe(1)
+    await page.goBack()
+    await page.getByRole('link', { name: 'Archive' }).click()
+    await page.locator(`[data-id="${second?.photo_id}"]`).waitFor()
+    expect(await page.locator('.tile').count()).toBe(1)
+    await page.getByRole('link', { name: 'Photos', exact: true }).click()
+    await page.locator(`[data-id="${first?.photo_id}"]`).waitFor()
+    expect(await page.locator(`[data-id="${second?.photo_id}"]`).count()).toBe(0)
+  })
+})
