@@ -200,6 +200,11 @@ export function unlinkChange(other: PhotoId): Change {
   return { kind: 'add', field: 'unlinks', key: other }
 }
 
+/** Takes back that two are not duplicates, as far as this record says so. */
+export function unlinkUndoChange(other: PhotoId): Change {
+  return { kind: 'remove', field: 'unlinks', key: other }
+}
+
 /** The part of {@link viewFindings} that names needles, at a fraction of the cost. */
 export function viewFeatures(record: DirectoryRecord): Pick<Findings, 'features' | 'failed'> {
   const features = new Map<ModelId, FeaturesBlob>()

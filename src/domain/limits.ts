@@ -29,6 +29,10 @@ export const ZIPPED_PHOTOS_MAX = 20_000
 export const ZIPPED_IDS_MAX = 300
 /** Media types that statistics tell. */
 export const STATS_TYPES_MAX = 1_000
+/** Photos that one call may merge into another one, and those of a group of duplicates that are named. */
+export const MERGED_PHOTOS_MAX = 1_000
+/** Photos that can be told apart from each other at once, and those from which. */
+export const DISTINCT_IDS_MAX = 100
 /** Photos that are looked up by id at once. */
 export const LOOKUP_IDS_MAX = 1_000
 export const DIGESTS_MAX = 1_000

@@ -71,6 +71,15 @@ export class PhotoEdits {
     })
   }
 
+  /** @param allow - throws to refuse. @throws `ERR_PHOTO_DELETED` */
+  removeLive(id: PhotoId, allow: (photo: Photo) => void): Promise<DirectoryRecord> {
+    return this.#writer.edit(id, (before, photo) => {
+      requireLive(photo)
+      allow(photo)
+      return { changes: deleteChanges(before) }
+    })
+  }
+
   /** Harmless where that was said before. @throws `ERR_PHOTO_NOT_DELETED` */
   purge(id: PhotoId): Promise<DirectoryRecord> {
     return this.#writer.edit(id, (before, photo) => {

@@ -8,6 +8,7 @@ import { TAKEN_MS_MIN } from '../domain/date-text.js'
 import { viewLooks } from '../domain/findings.js'
 import type { ActorId, Cookie, PhotoId, VolumeId } from '../domain/ids.js'
 import { DIGESTS_MAX, LOOKUP_IDS_MAX } from '../domain/limits.js'
+import { editOf, type Said } from '../domain/merged-metadata.js'
 import { ALONE, pairOf } from '../domain/pairs.js'
 import {
   type AltKey,
@@ -31,6 +32,7 @@ import { type AlbumNames, LABELS_ONLY, setEditFor } from './albums/album-names.j
 import { forEach } from './batch.js'
 import { BlobIntake } from './blob-intake.js'
 import { ByteBudget } from './byte-budget.js'
+import { DuplicateMerge, type MergeReport, type MergeRequest } from './duplicate-merge.js'
 import { findKnown } from './known-photos.js'
 import { filtersOf } from './list-filters.js'
 import type { CacheStats, PhotoCache } from './photo-cache.js'
@@ -126,6 +128,7 @@ export class Photos {
   readonly #cache: PhotoCache
   readonly #uploads: PhotoUploads
   readonly #edits: PhotoEdits
+  readonly #merges: DuplicateMerge
 
   constructor(components: PhotosComponents, init: PhotosInit) {
     const { store, directory, writer, reader, albums = LABELS_ONLY, copies = copiesOn(reader) } = components
@@ -148,6 +151,21 @@ export class Photos {
     this.#cache = components.cache
     this.#uploads = new PhotoUploads({ ...components, writer, intake, copies, albums }, { chunkBytes, minCopies })
     this.#edits = new PhotoEdits({ store, writer, reader, actor: components.actor })
+    this.#merges = new DuplicateMerge({
+      albums,
+      said: async id => this.#said(await this.#livePhoto(id)),
+      give: async (id, gainOf) => {
+        let edit: PhotoEdit = {}
+        await this.#edits.edit(id, photo => {
+          edit = editOf(gainOf(this.#said(photo)))
+          return edit
+        })
+        await this.#labelPartners(id, edit)
+      },
+      remove: async (id, allow) => {
+        await this.#edits.removeLive(id, photo => allow(this.#said(photo)))
+      }
+    })
     directory.onChange(changes => {
       for (const { key } of changes) this.#cache.forget(key.id)
     })
@@ -279,6 +297,31 @@ export class Photos {
     for (const partner of partners) await this.#edits.remove(partner)
   }
 
+  /**
+   * Keeps one of several photos that are the same: what people say of the others is merged into it, then they are deleted.
+   * What belongs to them, such as a RAW file, stays.
+   *
+   * @throws as {@link DuplicateMerge.run}; errors of those to be deleted are in their outcomes
+   */
+  mergeDuplicates(request: MergeRequest): Promise<MergeReport> {
+    return this.#merges.run(request)
+  }
+
+  /** @throws `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED` */
+  async #livePhoto(id: PhotoId): Promise<Photo> {
+    await this.#ensureRecord(id)
+    const photo = viewPhoto(requireRecord(this.#directory, id))
+    requireLive(photo)
+    return photo
+  }
+
+  /** Without albums that are deleted: nobody sees those. */
+  #said({ albums, ...photo }: Photo): Said {
+    const isThere = (label: string): boolean =>
+      !this.#albums.isId(label) || this.#albums.namesOf([label]).ids.length > 0
+    return { ...photo, albums: albums.filter(isThere) }
+  }
+
   /** What is said of one is said of all that belong together. */
   async #labelPartners(id: PhotoId, { tags, albums, favourite, archived }: PhotoEdit): Promise<void> {
     const edit = { ...(tags && { tags }), ...(albums && { albums }), favourite, archived }
@@ -345,9 +388,7 @@ export class Photos {
 
   /** @throws `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED` */
   async conflicts(id: PhotoId): Promise<readonly PhotoConflict[]> {
-    await this.#ensureRecord(id)
-    const record = requireRecord(this.#directory, id)
-    requireLive(viewPhoto(record))
+    const { record } = await this.#livePhoto(id)
     return conflictVersions(record).map((version, i) => conflictOf(viewPhoto(record, version), i + 1))
   }
 

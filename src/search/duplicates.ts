@@ -1,22 +1,23 @@
 import type { Clock } from '../core/clock.js'
-import { SheafError } from '../core/errors.js'
+import { type ErrorCode, SheafError } from '../core/errors.js'
 import { eachInTurns, sortInTurns } from '../core/turn.js'
 import type { Directory } from '../directory/directory.js'
-import { type Findings, type LinkTier, unlinkChange, viewFindings } from '../domain/findings.js'
+import { type Findings, type LinkTier, unlinkChange, unlinkUndoChange, viewFindings } from '../domain/findings.js'
 import { groupsAround } from '../domain/groups.js'
 import { type PhotoId, parsePhotoId } from '../domain/ids.js'
 import { type Appearance, areNear, linkTier } from '../domain/likeness.js'
+import { DISTINCT_IDS_MAX } from '../domain/limits.js'
 import { pairOf } from '../domain/pairs.js'
 import { metaEtag, PHOTO_KIND, viewPhoto } from '../domain/photo.js'
 import type { DirectoryRecord } from '../domain/record.js'
 import { ALL_SHARDS, type ShardSet } from '../domain/shards.js'
 import { badField } from '../photos/photo-rules.js'
-import type { Precondition } from '../photos/photo-types.js'
+import type { BatchOutcome, Precondition } from '../photos/photo-types.js'
 import { type RecordWriter, requireLive, requireRecord } from '../store/record-writer.js'
 import { appearanceOf } from './appearance.js'
 import { livePhoto } from './photo-features.js'
 import { coverageOf } from './search.js'
-import type { DuplicateGroup, DuplicatePage, DuplicateTier, LinkedPhoto } from './similarity-types.js'
+import type { DuplicateCount, DuplicateGroup, DuplicatePage, DuplicateTier, LinkedPhoto } from './similarity-types.js'
 
 const TIERS = ['exact', 'near', 'similar'] as const
 const GROUPS_PER_PAGE = 100
@@ -59,10 +60,15 @@ interface LivePhoto {
   readonly appearance: Appearance
 }
 
+interface Found {
+  readonly groups: readonly DuplicateGroup[]
+  readonly counts: DuplicatePage['counts']
+}
+
 interface Snapshot {
   readonly digest: string
   readonly createdMs: number
-  readonly groups: Promise<readonly DuplicateGroup[]>
+  readonly found: Promise<Found>
 }
 
 /** Where a page ended. Cursors encode it. */
@@ -85,19 +91,22 @@ export class Duplicates {
   }
 
   /**
-   * Groups of photos, strictest tier first, within a tier by newest photo.
+   * Groups of photos, strictest tier first, within a tier by newest photo. Which there are is up to 10 s old; what was deleted
+   * since is left out of them.
    *
    * @param tier - return only groups of this tier
    * @throws `ERR_BAD_CURSOR`
    */
   async list(tier: DuplicateTier | undefined, cursor: string | undefined): Promise<DuplicatePage> {
     const after = cursor === undefined ? undefined : decodePosition(cursor)
-    const groups = (await this.#groups()).filter(group => tier === undefined || group.tier === tier)
+    const found = await this.#found()
+    const groups = found.groups.filter(group => tier === undefined || group.tier === tier)
     const rest = after === undefined ? groups : groups.filter(group => comparePositions(positionOf(group), after) > 0)
     const page = rest.slice(0, GROUPS_PER_PAGE)
     const last = page.at(-1)
     return {
-      groups: page,
+      groups: await this.#stillThere(page),
+      counts: found.counts,
       coverage: coverageOf(tier === 'exact' ? ALL_SHARDS : this.#components.covered()),
       nextCursor: last === undefined || rest.length <= page.length ? null : encodePosition(positionOf(last))
     }
@@ -148,24 +157,79 @@ export class Duplicates {
     this.#snapshot = undefined
   }
 
+  /**
+   * Says of each of the photos that it is no duplicate of each of the others, or takes that back.
+   *
+   * @param others - as many at most; default: the same photos
+   * @returns the outcome for each photo that is named
+   * @throws `ERR_BAD_PARAMETER`; errors of single photos are in their outcomes
+   */
+  async tellApart(
+    ids: readonly PhotoId[],
+    others: readonly PhotoId[] = ids,
+    isDistinct = true
+  ): Promise<readonly BatchOutcome[]> {
+    if (Math.max(ids.length, others.length) > DISTINCT_IDS_MAX)
+      throw badField('ids', `at most ${DISTINCT_IDS_MAX} photos can be told apart at once`)
+    const named = [...new Set([...ids, ...others])]
+    const errors = new Map<PhotoId, ErrorCode>()
+    const note = (id: PhotoId) => (err: unknown) => {
+      if (!(err instanceof SheafError)) throw err
+      errors.set(id, err.code)
+    }
+    await Promise.all(named.map(id => this.#requireLive(id).catch(note(id))))
+    const marks = marksBetween(ids, others, id => !errors.has(id), isDistinct)
+    await Promise.all(Array.from(marks, ([id, apart]) => this.#mark(id, apart, isDistinct).catch(note(id))))
+    this.#snapshot = undefined
+    return named.map(photoId => ({ photoId, error: errors.get(photoId) }))
+  }
+
+  /** Somebody has changed photos here who wants to see that in the next list, as after an undo. */
+  forget(): void {
+    this.#snapshot = undefined
+  }
+
+  async #requireLive(id: PhotoId): Promise<void> {
+    const { directory, ensureRecord } = this.#components
+    await ensureRecord(id)
+    requireLive(viewPhoto(requireRecord(directory, id)))
+  }
+
+  async #mark(id: PhotoId, others: ReadonlySet<PhotoId>, isDistinct: boolean): Promise<void> {
+    await this.#components.writer.edit(id, (_, photo) => {
+      requireLive(photo)
+      const { unlinks } = viewFindings(photo.record)
+      const changed = [...others].filter(other => unlinks.has(other) !== isDistinct)
+      return { changes: changed.map(isDistinct ? unlinkChange : unlinkUndoChange) }
+    })
+  }
+
   // --- groups ---
 
-  #groups(): Promise<readonly DuplicateGroup[]> {
+  #found(): Promise<Found> {
     const { directory, clock } = this.#components
     const digest = directory.digest()
     const now = clock.monotonic()
     const current = this.#snapshot
     if (current !== undefined && (current.digest === digest || now < current.createdMs + SNAPSHOT_MS))
-      return current.groups
-    const snapshot = { digest, createdMs: now, groups: this.#find() }
+      return current.found
+    const snapshot = { digest, createdMs: now, found: this.#find() }
     this.#snapshot = snapshot
-    snapshot.groups.catch(() => {
+    snapshot.found.catch(() => {
       if (this.#snapshot === snapshot) this.#snapshot = undefined
     })
-    return snapshot.groups
+    return snapshot.found
   }
 
-  async #find(): Promise<readonly DuplicateGroup[]> {
+  /** @returns the groups without photos that were deleted since they were found */
+  async #stillThere(groups: readonly DuplicateGroup[]): Promise<DuplicateGroup[]> {
+    const live = await this.#live(groups.flatMap(({ photoIds }) => photoIds))
+    return groups
+      .map(group => ({ ...group, photoIds: group.photoIds.filter(id => live.has(id)) }))
+      .filter(({ photoIds }) => photoIds.length > 1)
+  }
+
+  async #find(): Promise<Found> {
     const graph = await this.#graph()
     const near = await nearGroups(graph)
     const similar = await similarGroups(graph)
@@ -175,7 +239,8 @@ export class Duplicates {
       ...(await duplicateGroups('near', near, graph, id => graph.photos.get(id)?.sha256)),
       ...(await duplicateGroups('similar', similar, graph, id => copies.get(id) ?? id))
     ]
-    return sortInTurns(groups, (a, b) => comparePositions(positionOf(a), positionOf(b)))
+    const sorted = await sortInTurns(groups, (a, b) => comparePositions(positionOf(a), positionOf(b)))
+    return { groups: sorted, counts: await countsOf(sorted) }
   }
 
   async #exact(): Promise<DuplicateGroup[]> {
@@ -233,6 +298,40 @@ export class Duplicates {
     }
     return live
   }
+}
+
+async function countsOf(groups: readonly DuplicateGroup[]): Promise<Found['counts']> {
+  const none: DuplicateCount = { groups: 0, photos: 0 }
+  const counts = { exact: none, near: none, similar: none }
+  await eachInTurns(groups, ({ tier, photoIds }) => {
+    const { groups: before, photos } = counts[tier]
+    counts[tier] = { groups: before + 1, photos: photos + photoIds.length }
+  })
+  return counts
+}
+
+/**
+ * @param isThere - whether something can be said of it
+ * @param isDistinct - said once of a pair, in the record of the lesser id; taken back in both, wherever it was said
+ * @returns by photo, what its record is to say that it is no duplicate of, or no longer
+ */
+function marksBetween(
+  ids: readonly PhotoId[],
+  others: readonly PhotoId[],
+  isThere: (id: PhotoId) => boolean,
+  isDistinct: boolean
+): Map<PhotoId, Set<PhotoId>> {
+  const marks = new Map<PhotoId, Set<PhotoId>>()
+  const note = (id: PhotoId, other: PhotoId): void => void marks.set(id, (marks.get(id) ?? new Set()).add(other))
+  for (const a of ids.filter(isThere)) {
+    for (const b of others.filter(isThere)) {
+      if (a === b) continue
+      const [lesser, greater] = a < b ? [a, b] : [b, a]
+      note(lesser, greater)
+      if (!isDistinct) note(greater, lesser)
+    }
+  }
+  return marks
 }
 
 type Marked = Pick<LivePhoto, 'unlinks'>

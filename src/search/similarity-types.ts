@@ -45,8 +45,17 @@ export interface DuplicateGroup {
   readonly score: number
 }
 
+/** How much there is of a tier. */
+export interface DuplicateCount {
+  readonly groups: number
+  /** In all of them together. */
+  readonly photos: number
+}
+
 export interface DuplicatePage {
   readonly groups: readonly DuplicateGroup[]
+  /** On all pages, by tier, those included that were not asked for; up to 10 s old. */
+  readonly counts: Readonly<Record<DuplicateTier, DuplicateCount>>
   readonly coverage: Coverage
   /** null on the last page. */
   readonly nextCursor: string | null

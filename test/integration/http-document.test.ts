@@ -26,6 +26,7 @@ const BEYOND: Readonly<Record<string, readonly string[]>> = {
 }
 /** Where such a rule also has to do with what is there: both ids may be the same. */
 const MAY_BE_BAD: ReadonlySet<string> = new Set([
+  'post /duplicates/resolve',
   'post /photo/{id}/not_duplicate',
   'post /v1/albums/{id}/photos',
   'post /v1/photos/batch'

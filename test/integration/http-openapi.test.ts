@@ -113,6 +113,8 @@ const OPERATIONS = [
   'head /sync/full-dump',
   'patch /photo/{id}/meta',
   'patch /v1/albums/{id}',
+  'post /duplicates/distinct',
+  'post /duplicates/resolve',
   'post /find_similar',
   'post /photo/{id}/conflicts/{n}/restore',
   'post /photo/{id}/not_duplicate',
@@ -256,6 +258,11 @@ async function askForSimilar(id: string): Promise<void> {
   await expectTrue('POST', '/find_similar', '/find_similar', await http.client.form('/find_similar', []))
   await ask('POST', '/photo/{id}/not_duplicate', { id: a }, '', { photo_id: b })
   await ask('POST', '/photo/{id}/not_duplicate', { id: a }, '', {})
+  await ask('POST', '/duplicates/distinct', {}, '', { ids: [a, b, '01890000-0000-7000-8000-000000000000'] })
+  await ask('POST', '/duplicates/distinct', {}, '', { ids: [] })
+  await ask('POST', '/duplicates/resolve', {}, '', { keep: a, remove: [b, b] })
+  await ask('POST', '/duplicates/resolve', {}, '', { keep: b, remove: [a] })
+  await ask('POST', '/duplicates/resolve', {}, '', { keep: a, remove: [a] })
 }
 
 /** @param id - of a photo */

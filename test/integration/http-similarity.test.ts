@@ -65,8 +65,11 @@ describe('without a model', () => {
     http.analyzer.model = undefined
     expectProblem(await get('/search?q=rose'), 503, 'ERR_MODEL_UNAVAILABLE')
     const duplicates = JSON.parse((await get('/duplicates')).body.toString())
+    const none = { groups: 0, photos: 0 }
     expect(duplicates).toEqual({
       groups: [],
+      total: 0,
+      tiers: { exact: none, near: none, similar: none },
       coverage: { shards_ok: 0, shards_total: 64, fraction: 0 },
       next_cursor: null
     })
@@ -197,7 +200,7 @@ describe('with one', () => {
     expect(linked.similar).toEqual([{ photo_id: far, tier: 'similar', score: 0.8 }])
     expect((await metaOf(far)).similar).toEqual([{ photo_id: near, tier: 'similar', score: 0.8 }])
     const { groups } = JSON.parse((await get('/duplicates?tier=similar')).body.toString())
-    expect(groups).toEqual([{ tier: 'similar', photo_ids: [near, far].sort(), score: 0.8 }])
+    expect(groups).toEqual([{ tier: 'similar', size: 2, photo_ids: [near, far].sort(), score: 0.8 }])
     // the tag covers what is shown; an edit looks at the record alone
     const headers = { 'if-none-match': linked.etag }
     expect((await http.client.request('GET', `/photo/${near}/meta`, { headers })).status).toBe(304)

@@ -1,7 +1,7 @@
 import type { KeyText } from './texts/en.js'
 
 /** Where a key means something. */
-export type Scope = 'everywhere' | 'gallery' | 'photo'
+export type Scope = 'everywhere' | 'gallery' | 'photo' | 'duplicates'
 
 export interface KeyBinding {
   readonly scope: Scope
@@ -16,6 +16,7 @@ export const KEYS = [
   { scope: 'everywhere', keys: ['/'], action: 'search' },
   { scope: 'everywhere', keys: ['g p'], action: 'goPhotos' },
   { scope: 'everywhere', keys: ['g a'], action: 'goAlbums' },
+  { scope: 'everywhere', keys: ['g d'], action: 'goDuplicates' },
   { scope: 'everywhere', keys: ['g t'], action: 'goTrash' },
   { scope: 'everywhere', keys: ['g c'], action: 'goCluster' },
   { scope: 'everywhere', keys: ['u'], action: 'upload' },
@@ -52,7 +53,16 @@ export const KEYS = [
   { scope: 'photo', keys: ['m'], action: 'playMotion' },
   { scope: 'photo', keys: ['p'], action: 'slideshow' },
   { scope: 'photo', keys: ['Delete'], action: 'deletePhoto' },
-  { scope: 'photo', keys: ['Mod+z'], action: 'undo' }
+  { scope: 'photo', keys: ['Mod+z'], action: 'undo' },
+  { scope: 'duplicates', keys: ['ArrowRight'], action: 'copyAfter' },
+  { scope: 'duplicates', keys: ['ArrowLeft'], action: 'copyBefore' },
+  { scope: 'duplicates', keys: ['ArrowDown'], action: 'groupAfter' },
+  { scope: 'duplicates', keys: ['ArrowUp'], action: 'groupBefore' },
+  { scope: 'duplicates', keys: ['k'], action: 'keepThis' },
+  { scope: 'duplicates', keys: ['Shift+k'], action: 'keepAll' },
+  { scope: 'duplicates', keys: ['m'], action: 'merge' },
+  { scope: 'duplicates', keys: ['n'], action: 'noDuplicate' },
+  { scope: 'duplicates', keys: ['Mod+z'], action: 'undoLast' }
 ] as const satisfies readonly KeyBinding[]
 
 export type KeyAction = (typeof KEYS)[number]['action']

@@ -11,6 +11,7 @@ const SearchPage = lazy(async () => (await import('./pages/search-page.js')).Sea
 const SimilarPage = lazy(async () => (await import('./pages/search-page.js')).SimilarPage)
 const AlbumsPage = lazy(async () => (await import('./pages/albums-page.js')).AlbumsPage)
 const AlbumPage = lazy(async () => (await import('./pages/albums-page.js')).AlbumPage)
+const DuplicatesPage = lazy(async () => (await import('./pages/duplicates-page.js')).DuplicatesPage)
 const TrashPage = lazy(async () => (await import('./pages/trash-page.js')).TrashPage)
 const ClusterPage = lazy(async () => (await import('./pages/cluster-page.js')).ClusterPage)
 const KeyList = lazy(async () => (await import('./parts/key-list.js')).KeyList)
@@ -41,6 +42,8 @@ function BasePage({ route }: { readonly route: Route }): JSX.Element {
   switch (route.page) {
     case 'search':
       return <SearchPage q={route.q} />
+    case 'found':
+      return <NamedPhotos name={`“${route.q}”`} filters={{ q: route.q }} empty={t.searchPage.none(route.q)} />
     case 'similar':
       return <SimilarPage id={route.id} />
     case 'albums':
@@ -51,6 +54,8 @@ function BasePage({ route }: { readonly route: Route }): JSX.Element {
       return <NamedPhotos name={route.name} filters={{ tag: route.name }} />
     case 'label':
       return <NamedPhotos name={route.name} filters={{ album: route.name }} />
+    case 'duplicates':
+      return <DuplicatesPage />
     case 'favourites':
       return <NamedPhotos name={t.favourites} filters={{ favourite: 'true' }} empty={t.noFavourites} />
     case 'archive':

@@ -3,12 +3,15 @@ export type Route =
   | { readonly page: 'photos' }
   | { readonly page: 'photo'; readonly id: string }
   | { readonly page: 'search'; readonly q: string }
+  /** All photos with these words, to be looked through and selected. */
+  | { readonly page: 'found'; readonly q: string }
   | { readonly page: 'albums' }
   | { readonly page: 'album'; readonly id: string }
   | { readonly page: 'tag'; readonly name: string }
   /** An album that is nothing but a label of photos. */
   | { readonly page: 'label'; readonly name: string }
   | { readonly page: 'similar'; readonly id: string }
+  | { readonly page: 'duplicates' }
   | { readonly page: 'favourites' }
   | { readonly page: 'archive' }
   | { readonly page: 'trash' }
@@ -31,8 +34,10 @@ export function parseRoute(hash: string): Route {
     case 'label':
       return argument === '' ? { page: 'photos' } : { page, name: argument }
     case 'search':
+    case 'found':
       return { page, q: new URLSearchParams(query).get('q') ?? '' }
     case 'albums':
+    case 'duplicates':
     case 'favourites':
     case 'archive':
     case 'trash':
@@ -56,8 +61,10 @@ export function formatRoute(route: Route): string {
     case 'label':
       return `#/${route.page}/${encodeURIComponent(route.name)}`
     case 'search':
-      return route.q === '' ? '#/search' : `#/search?${new URLSearchParams({ q: route.q })}`
+    case 'found':
+      return route.q === '' ? `#/${route.page}` : `#/${route.page}?${new URLSearchParams({ q: route.q })}`
     case 'albums':
+    case 'duplicates':
     case 'favourites':
     case 'archive':
     case 'trash':

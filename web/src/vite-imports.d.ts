@@ -3,3 +3,5 @@ declare module '*?worker&url' {
 
   export { address as default }
 }
+
+declare module '*.css' {}

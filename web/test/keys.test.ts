@@ -24,7 +24,8 @@ function read(keys: string, scopes: readonly Scope[]): KeyAction | undefined {
 const SCOPES: Readonly<Record<Scope, readonly Scope[]>> = {
   everywhere: ['everywhere'],
   gallery: ['gallery', 'everywhere'],
-  photo: ['photo', 'everywhere']
+  photo: ['photo', 'everywhere'],
+  duplicates: ['duplicates', 'everywhere']
 }
 
 test.each(KEYS.flatMap(({ scope, keys, action }) => keys.map(key => ({ scope, key, action }))))(

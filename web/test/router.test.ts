@@ -5,11 +5,18 @@ import { formatRoute, parseRoute, type Route } from '../src/router.js'
 const id = fc.uuid()
 const text = fc.string({ minLength: 1, unit: 'grapheme' })
 const route: fc.Arbitrary<Route> = fc.oneof(
-  fc.constantFrom<Route>({ page: 'photos' }, { page: 'albums' }, { page: 'trash' }, { page: 'cluster' }),
+  fc.constantFrom<Route>(
+    { page: 'photos' },
+    { page: 'albums' },
+    { page: 'duplicates' },
+    { page: 'trash' },
+    { page: 'cluster' }
+  ),
   id.map((it): Route => ({ page: 'photo', id: it })),
   id.map((it): Route => ({ page: 'album', id: it })),
   id.map((it): Route => ({ page: 'similar', id: it })),
   text.map((q): Route => ({ page: 'search', q })),
+  text.map((q): Route => ({ page: 'found', q })),
   text.map((name): Route => ({ page: 'tag', name })),
   text.map((name): Route => ({ page: 'label', name }))
 )

@@ -44,6 +44,7 @@ export interface HttpComponents {
     | 'emptyTrash'
     | 'known'
     | 'lookUp'
+    | 'mergeDuplicates'
     | 'exhume'
     | 'dump'
   >
@@ -80,7 +81,7 @@ export interface HttpComponents {
   /** Absent where photos are not analyzed. */
   readonly similarity?: {
     readonly search: Pick<Similarity['search'], 'byImage' | 'byText' | 'byPhoto'>
-    readonly duplicates: Pick<Similarity['duplicates'], 'list' | 'linked' | 'unlink'>
+    readonly duplicates: Pick<Similarity['duplicates'], 'list' | 'linked' | 'unlink' | 'tellApart' | 'forget'>
   }
   readonly cluster: Pick<ClusterStatus, 'members' | 'recordFormat' | 'remove'>
   readonly jobs: Pick<Jobs, 'get'>

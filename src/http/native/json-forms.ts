@@ -18,6 +18,7 @@ import type { PlaceNames, Places } from '../../domain/places.js'
 import { SIZE_NAMES, sizeState } from '../../domain/size-states.js'
 import { traitsOf } from '../../domain/traits.js'
 import type { ListedAlbum } from '../../photos/albums/albums.js'
+import type { MergeReport } from '../../photos/duplicate-merge.js'
 import type { LibraryStats, TrashedPhoto } from '../../photos/library-lists.js'
 import type { CacheStats } from '../../photos/photo-cache.js'
 import type {
@@ -240,7 +241,7 @@ export function conflictJson(conflict: PhotoConflict): object {
 }
 
 /** What a batch did with a photo. */
-type BatchDone = 'deleted' | 'restored' | 'updated' | 'emptied' | 'exhumed' | 'added' | 'removed'
+type BatchDone = 'deleted' | 'restored' | 'updated' | 'emptied' | 'exhumed' | 'added' | 'removed' | 'remembered'
 
 export function batchJson(done: BatchDone, outcomes: readonly BatchOutcome[]): object {
   return { results: outcomesJson(done, outcomes) }
@@ -250,6 +251,24 @@ export function outcomesJson(done: BatchDone, outcomes: readonly BatchOutcome[])
   return outcomes.map(({ photoId, error }) =>
     error === undefined ? { photo_id: photoId, status: done } : { photo_id: photoId, status: 'failed', code: error }
   )
+}
+
+export function mergeJson({ gained, albums, outcomes }: MergeReport): object {
+  return {
+    merged: {
+      tags: gained.tags,
+      albums: albums.map(({ id, name }) => ({ album_id: id ?? null, name })),
+      rating: gained.rating ?? null,
+      caption: gained.caption ?? null,
+      favourite: gained.favourite,
+      unarchived: gained.unarchived
+    },
+    results: outcomes.map(({ photoId, state, error }) => ({
+      photo_id: photoId,
+      status: state === 'was-deleted' ? 'was_deleted' : state,
+      ...(error !== undefined && { code: error })
+    }))
+  }
 }
 
 export function volumeJson(report: VolumeReport): object {

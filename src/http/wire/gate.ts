@@ -65,11 +65,13 @@ export interface Gates {
   readonly searches: Gate
   /** Dumps, which last as long as their clients read. */
   readonly dumps: Gate
+  /** Merges of duplicates, which write. */
+  readonly merges: Gate
 }
 
 const WAIT = { waitingMax: 256, waitMsMax: 10_000 }
 
 export function openGates(clock: Clock): Gates {
   const gate = (atOnce: number): Gate => new Gate({ clock }, { atOnce, ...WAIT })
-  return { pages: gate(8), counts: gate(2), searches: gate(8), dumps: gate(8) }
+  return { pages: gate(8), counts: gate(2), searches: gate(8), dumps: gate(8), merges: gate(1) }
 }

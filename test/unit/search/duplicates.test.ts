@@ -161,6 +161,25 @@ describe('groups', () => {
     expect(new Set(groups.flatMap(({ photoIds }) => photoIds)).size).toBe(260)
   })
 
+  test('are counted by tier, and lack what was deleted since they were found', async () => {
+    const [a, , b] = [await upload('x'), await upload('y'), await upload('x')]
+    const [c, d, e] = [await upload('c'), await upload('d'), await upload('x')]
+    await link(d, c, 'near')
+    const counts = {
+      exact: { groups: 1, photos: 3 },
+      near: { groups: 1, photos: 2 },
+      similar: { groups: 0, photos: 0 }
+    }
+    expect((await duplicates.list('similar', undefined)).counts).toEqual(counts)
+    await photos.base.photos.remove(b)
+    await photos.base.photos.remove(c)
+    const page = await duplicates.list(undefined, undefined)
+    expect(page.groups).toEqual([{ tier: 'exact', photoIds: [a, e], score: 1 }])
+    expect(page.counts).toEqual(counts) // of before
+    duplicates.forget()
+    expect((await duplicates.list(undefined, undefined)).counts.exact).toEqual({ groups: 1, photos: 2 })
+  })
+
   test.each(['', 'x', Buffer.from('exact x').toString('base64url'), `${Buffer.from('near').toString('base64url')}=`])(
     'the cursor %j is refused',
     async cursor => {
@@ -248,6 +267,27 @@ describe('similar photos', () => {
     expect((await all())[0]?.photoIds).toEqual([a, b, c]) // c is still a copy of both
     await duplicates.unlink(b, c)
     expect((await all())[0]?.photoIds).toEqual([a, c])
+  })
+
+  test('several are told apart at once, and together again', async () => {
+    const [a, b, c, d] = [await upload('x'), await upload('x'), await upload('x'), await upload('x')]
+    const unknown = randomPhotoId(photos.random)
+    expect(await duplicates.tellApart([a, b, unknown])).toEqual([
+      { photoId: a, error: undefined },
+      { photoId: b, error: undefined },
+      { photoId: unknown, error: 'ERR_PHOTO_NOT_FOUND' }
+    ])
+    await duplicates.tellApart([d], [a, b, c])
+    expect((await duplicates.list('exact', undefined)).groups[0]?.photoIds).toEqual([a, b, c]) // c is a copy of both
+    await duplicates.tellApart([c, b, a])
+    expect((await duplicates.list('exact', undefined)).groups).toEqual([])
+    await duplicates.tellApart([d], [d, a, c], false)
+    expect((await duplicates.list('exact', undefined)).groups[0]?.photoIds).toEqual([a, c, d])
+    // whoever said it, in whichever record it stands
+    await duplicates.unlink(c, a)
+    await duplicates.tellApart([a, b, c, d], undefined, false)
+    expect((await duplicates.list('exact', undefined)).groups[0]?.photoIds).toEqual([a, b, c, d])
+    await expect(duplicates.tellApart(Array(101).fill(a))).rejects.toMatchObject({ code: 'ERR_BAD_PARAMETER' })
   })
 
   test('refuse the photo itself, an unknown one, and a deleted one', async () => {

@@ -21,6 +21,8 @@ interface Results {
   readonly photos: readonly Scored[]
   /** How much of the index was searched, 0 to 1. */
   readonly fraction: number
+  /** How many there are in all; undefined: at least these. */
+  readonly total?: number | undefined
 }
 
 /** What words find: in names, captions and places, and in the pictures. */
@@ -28,8 +30,10 @@ export function SearchPage({ q }: { readonly q: string }): JSX.Element {
   const app = useApp()
   const words = useLoaded(`words ${q}`, async signal => {
     if (q === '') return { photos: [], fraction: 1 }
-    const { photos } = await app.api.get('/photos', { query: { q, limit: WORDS_MAX, sort: 'taken' }, signal })
-    return { photos: photos.map(({ photo_id }) => ({ id: photo_id, score: undefined })), fraction: 1 }
+    const query = { q, limit: WORDS_MAX, sort: 'taken' }
+    const { photos, total, total_exact } = await app.api.get('/photos', { query, signal })
+    const found = photos.map(({ photo_id }) => ({ id: photo_id, score: undefined }))
+    return { photos: found, fraction: 1, total: total_exact ? total : undefined }
   })
   const content = useLoaded(`content ${q}`, async signal => {
     if (q === '') return { photos: [], fraction: 1 }
@@ -53,7 +57,7 @@ export function SearchPage({ q }: { readonly q: string }): JSX.Element {
     <ScrollPage>
       <h1>{`“${q}”`}</h1>
       {isEmpty && <p class="empty">{t.searchPage.none(q)}</p>}
-      <ResultList title={t.searchPage.words} results={words} />
+      <ResultList title={t.searchPage.words} results={words} all={formatRoute({ page: 'found', q })} />
       <ResultList title={t.searchPage.content} results={content} />
     </ScrollPage>
   )
@@ -102,13 +106,24 @@ function useOrder(photos: readonly Scored[]): void {
 function ResultList(props: {
   readonly title: string | undefined
   readonly results: Loaded<Results>
+  /** Where all of them are to be seen and selected. */
+  readonly all?: string
 }): JSX.Element | null {
-  const { title, results } = props
+  const { title, results, all } = props
   const { value, error, load } = results
   if (error.value === undefined && value.value?.photos.length === 0) return null
   return (
     <section class="results" aria-label={title}>
-      {title !== undefined && <h2>{title}</h2>}
+      {title !== undefined && (
+        <div class="results-head">
+          <h2>{title}</h2>
+          {all !== undefined && value.value !== undefined && (
+            <a class="button" href={all}>
+              {t.searchPage.all(value.value.total)}
+            </a>
+          )}
+        </div>
+      )}
       {error.value !== undefined && <Problem error={error.value} onAgain={load} />}
       {value.value === undefined && error.value === undefined && <Waiting />}
       {value.value !== undefined && value.value.fraction < 1 && (

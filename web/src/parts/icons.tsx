@@ -4,6 +4,7 @@ const PATHS = {
   photos: 'M4 5h16v14H4zM4 16l5-5 4 4 2-2 5 5M15.500 9.500h.01',
   search: 'M10.500 17a6.500 6.500 0 1 0 0-13 6.500 6.500 0 0 0 0 13ZM20 20l-4.500-4.500',
   albums: 'M5 8h14v12H5zM7 5h10M9 2.500h6',
+  duplicates: 'M4 4h11v11H4zM9 15v5h11V9h-5',
   trash: 'M4 7h16M9 7V4h6v3M6.500 7l1 13h9l1-13M10 11v5M14 11v5',
   cluster: 'M4 4h16v6H4zM4 14h16v6H4zM7.500 7h.01M7.500 17h.01',
   upload: 'M12 16V4M7 9l5-5 5 5M4 16v4h16v-4',

@@ -3,7 +3,7 @@ import { KEYS, type Scope } from '../keys.js'
 import { t } from '../texts/en.js'
 import { Dialog } from './dialog.js'
 
-const SCOPES: readonly Scope[] = ['everywhere', 'gallery', 'photo']
+const SCOPES: readonly Scope[] = ['everywhere', 'gallery', 'photo', 'duplicates']
 const NAMES: Readonly<Record<string, string>> = {
   ArrowLeft: '←',
   ArrowRight: '→',
@@ -12,6 +12,7 @@ const NAMES: Readonly<Record<string, string>> = {
   Escape: 'Esc',
   ' ': 'Space',
   'Shift+x': 'Shift X',
+  'Shift+k': 'Shift K',
   'Mod+a': 'Ctrl A',
   'Mod+z': 'Ctrl Z'
 }

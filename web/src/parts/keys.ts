@@ -9,9 +9,10 @@ export type KeyActions<S extends Scope> = Readonly<Record<ActionOf<S>, () => unk
 export type SelectionKey = 'delete' | 'album' | 'tag'
 
 const handlers = new Map<Scope, Set<Handlers>>()
-const STRENGTH: readonly Scope[] = ['photo', 'gallery', 'everywhere']
-/** While something lies above the gallery, its keys sleep. */
+const STRENGTH: readonly Scope[] = ['photo', 'gallery', 'duplicates', 'everywhere']
+/** While something lies above a page, its keys sleep. */
 const HIDING: ReadonlySet<Scope> = new Set(['photo'])
+const HIDDEN: ReadonlySet<Scope> = new Set(['gallery', 'duplicates'])
 
 /** While the part is there, keys of the scope do this. */
 export function useKeys(scope: Scope, actions: Handlers): void {
@@ -31,7 +32,7 @@ export function listenToKeys(target: Document): () => void {
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.defaultPrevented || isWriting(event.target) || isInOtherDialog(event.target)) return
     const present = STRENGTH.filter(scope => handlers.has(scope))
-    const scopes = present.some(scope => HIDING.has(scope)) ? present.filter(scope => scope !== 'gallery') : present
+    const scopes = present.some(scope => HIDING.has(scope)) ? present.filter(scope => !HIDDEN.has(scope)) : present
     const action = reader.read(event, scopes)
     if (action === undefined || isPress(event)) return
     const run = scopes

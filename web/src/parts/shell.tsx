@@ -14,6 +14,7 @@ import { UploadPanel } from './upload-panel.js'
 const PAGES: readonly { readonly route: Route; readonly icon: IconName; readonly title: string }[] = [
   { route: { page: 'photos' }, icon: 'photos', title: t.photosTitle },
   { route: { page: 'albums' }, icon: 'albums', title: t.albums },
+  { route: { page: 'duplicates' }, icon: 'duplicates', title: t.duplicates },
   { route: { page: 'trash' }, icon: 'trash', title: t.trash },
   { route: { page: 'cluster' }, icon: 'cluster', title: t.cluster }
 ]
@@ -33,6 +34,7 @@ export function Shell({ children }: { readonly children: ComponentChildren }): J
     search: () => search.current?.select(),
     goPhotos: () => app.go({ page: 'photos' }),
     goAlbums: () => app.go({ page: 'albums' }),
+    goDuplicates: () => app.go({ page: 'duplicates' }),
     goTrash: () => app.go({ page: 'trash' }),
     goCluster: () => app.go({ page: 'cluster' }),
     upload: () => files.current?.click(),
@@ -41,7 +43,7 @@ export function Shell({ children }: { readonly children: ComponentChildren }): J
     }
   }
   useKeys('everywhere', keys)
-  const q = base.page === 'search' ? base.q : ''
+  const q = base.page === 'search' || base.page === 'found' ? base.q : ''
   return (
     <div class="shell">
       <button type="button" class="skip" onClick={() => document.querySelector<HTMLElement>('#content')?.focus()}>

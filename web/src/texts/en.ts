@@ -19,6 +19,7 @@ const KEY_TEXTS = {
   search: 'Search',
   goPhotos: 'Go to photos',
   goAlbums: 'Go to albums',
+  goDuplicates: 'Go to the duplicates',
   goTrash: 'Go to the trash',
   goCluster: 'Go to the cluster',
   upload: 'Upload photos',
@@ -55,7 +56,16 @@ const KEY_TEXTS = {
   playMotion: 'Play the moment of a live photo',
   slideshow: 'Begin or stop the slide show',
   deletePhoto: 'Delete, and go to the next one',
-  undo: 'Undo the delete'
+  undo: 'Undo the delete',
+  copyAfter: 'Next photo of the group',
+  copyBefore: 'Photo before',
+  groupAfter: 'Next group',
+  groupBefore: 'Group before',
+  keepThis: 'Keep this one',
+  keepAll: 'Keep all: none is a duplicate',
+  merge: 'Keep one, and delete the others',
+  noDuplicate: 'This one is no duplicate of the others',
+  undoLast: 'Undo what was done last'
 } as const
 export type KeyText = keyof typeof KEY_TEXTS
 
@@ -72,6 +82,7 @@ export const t = {
   photosTitle: 'Photos',
   albums: 'Albums',
   search: 'Search',
+  duplicates: 'Duplicates',
   trash: 'Trash',
   cluster: 'Cluster',
   upload: 'Upload',
@@ -193,6 +204,7 @@ export const t = {
     prompt: 'Search by what is to be seen, such as “red flower”, or by name, caption and place.',
     words: 'In names, captions and places',
     content: 'By what is to be seen',
+    all: (n: number | undefined): string => (n === undefined ? 'Show all' : `Show all ${NUMBER.format(n)}`),
     none: (q: string): string => `Nothing found for “${q}”.`,
     score: (value: number): string => SCORE.format(value),
     scoreTitle: 'How well it fits, from -1 to 1',
@@ -215,6 +227,65 @@ export const t = {
     delete: 'Delete album',
     deleted: (name: string): string => `Album “${name}” deleted. Its photos are still there.`,
     confirmDelete: (name: string): string => `Delete the album “${name}”? Its photos stay.`
+  },
+
+  duplicatesPage: {
+    hint: 'Photos that are there more than once. What you have said of a copy, its albums, tags, stars and caption, goes to the one that stays; then the copy goes to the trash.',
+    tiers: 'How alike',
+    tier: { exact: 'Identical', near: 'Near copies', similar: 'Similar' },
+    about: {
+      exact: 'The same file, byte by byte.',
+      near: 'The same picture, in another size or format, or edited.',
+      similar: 'Other pictures that look alike, such as those of a series.'
+    },
+    none: {
+      exact: 'No two photos are the same file.',
+      near: 'No near copies found.',
+      similar: 'No similar photos found.'
+    },
+    group: {
+      exact: (n: number): string => `${NUMBER.format(n)} identical photos`,
+      near: (n: number): string => `${NUMBER.format(n)} near copies`,
+      similar: (n: number): string => `${NUMBER.format(n)} similar photos`
+    },
+    alike: (score: number): string => `${PERCENT.format(Math.floor(score * 100) / 100)} alike`,
+    partial: (fraction: number): string =>
+      `${PERCENT.format(fraction)} of the index of pictures is in reach: there may be more copies than these.`,
+    noModel:
+      'Only identical photos are found: for others, a model has to look at them, which is not there yet. A node downloads it by itself unless it was started with --model none.',
+    pending: (n: number): string => `${photos(n)} still to be looked at: more copies may be found.`,
+    all: (groups: number, copies: number): string => `${photos(groups)} with ${count(copies, 'copy', 'copies')}`,
+    allHint: (copies: number): string =>
+      `Keeps one of each, gives it all that was said of its copies, and moves ${count(copies, 'copy', 'copies')} to the trash. They are the same bytes, so no picture is lost.`,
+    keepOneOfEach: 'Keep one of each',
+    stop: 'Stop',
+    progress: (done: number, total: number): string => `${NUMBER.format(done)} of ${NUMBER.format(total)}`,
+    merge: (n: number): string => `Keep one, delete ${NUMBER.format(n)}`,
+    keepAll: 'Keep all',
+    keepThis: 'Keep this',
+    kept: 'Stays',
+    notThis: 'No duplicate',
+    ofPhoto: (action: string, name: string): string => `${action}: ${name}`,
+    moreCopies: (n: number): string => `and ${NUMBER.format(n)} more`,
+    tooMany: (max: number): string => `At most ${photos(max)} can be told apart at once.`,
+    facts: {
+      name: 'Name',
+      taken: 'Taken',
+      pixels: 'Pixels',
+      size: 'Size',
+      type: 'Format',
+      added: 'Added',
+      source: 'Folder'
+    },
+    differs: 'differs',
+    said: 'Said of it',
+    archived: 'Archived',
+    beside: (n: number): string => `${files(n)} beside it`,
+    merged: (n: number): string => `${count(n, 'copy', 'copies')} moved to the trash`,
+    keptAll: 'All are kept, and are no duplicates any more',
+    apart: 'Is no duplicate any more',
+    undone: 'Undone',
+    more: 'Show more'
   },
 
   trashPage: {
@@ -330,7 +401,14 @@ export const t = {
     hint: 'What is on the page stays; it goes on by itself as soon as the node is back.'
   },
 
-  keys: { title: 'Keys', everywhere: 'Everywhere', gallery: 'Among photos', photo: 'In a photo', texts: KEY_TEXTS },
+  keys: {
+    title: 'Keys',
+    everywhere: 'Everywhere',
+    gallery: 'Among photos',
+    photo: 'In a photo',
+    duplicates: 'Among duplicates',
+    texts: KEY_TEXTS
+  },
 
   /** @param text - as in `taken_at`: what a clock on the wall showed, perhaps only year or month */
   taken: (text: string): string => {

@@ -17,7 +17,7 @@ interface BatchBody extends Pick<BatchPatch, 'tags' | 'albums' | 'caption' | 'ra
 }
 
 /** Requests about many photos: lists, and batches. */
-export function addPhotoListRoutes(app: FastifyInstance, { photos, gates }: RouteContext): void {
+export function addPhotoListRoutes(app: FastifyInstance, { photos, similarity, gates }: RouteContext): void {
   app.get<{ Querystring: ListQuery }>('/photos', { schema: listSchema }, request =>
     whileConnected(request, signal => {
       const gate = request.query.count === 'exact' ? gates.counts : gates.pages
@@ -62,7 +62,11 @@ export function addPhotoListRoutes(app: FastifyInstance, { photos, gates }: Rout
       throw new SheafError('ERR_BAD_PARAMETER', 'taken_at sets the dates and shift_s moves them: send one of the two')
 
     if (deleted !== undefined) return batchJson('deleted', await photos.batchDelete(deleted.map(requirePhotoId)))
-    if (undelete !== undefined) return batchJson('restored', await photos.batchUndelete(undelete.map(requirePhotoId)))
+    if (undelete !== undefined) {
+      const outcomes = await photos.batchUndelete(undelete.map(requirePhotoId))
+      similarity?.duplicates.forget()
+      return batchJson('restored', outcomes)
+    }
     return batchJson('updated', await photos.batchEdit((ids ?? []).map(requirePhotoId), patch))
   })
 }

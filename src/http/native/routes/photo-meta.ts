@@ -41,6 +41,7 @@ export function addPhotoMetaRoutes(app: FastifyInstance, { photos, similarity, p
   app.post<{ Params: IdParams }>('/photo/:id/undelete', { schema: undeleteSchema }, async request => {
     const id = requirePhotoId(request.params.id)
     await photos.undelete(id, conditionOf(request))
+    similarity?.duplicates.forget()
     return { status: 'restored', photo_id: id }
   })
 

@@ -1,8 +1,11 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { SheafError } from '../../../core/errors.js'
+import { MERGED_PHOTOS_MAX } from '../../../domain/limits.js'
+import type { Mergeable } from '../../../domain/merged-metadata.js'
 import type { Coverage, DuplicatePage, DuplicateTier, SearchResults } from '../../../search/similarity-types.js'
 import { readUploadForm, singleField } from '../../forms/multipart-form.js'
 import { whileConnected } from '../../wire/while-connected.js'
+import { mergeJson, outcomesJson } from '../json-forms.js'
 import { metaConditionOf } from '../photo-conditions.js'
 import { type RouteContext, requirePhotoId } from '../route-context.js'
 import {
@@ -10,8 +13,10 @@ import {
   findSimilarSchema,
   K_TEXT,
   notDuplicateSchema,
+  resolveDuplicatesSchema,
   searchSchema,
-  similarSchema
+  similarSchema,
+  tellApartSchema
 } from '../schemas/similarity-schemas.js'
 
 /** Limit for query pictures; camera photos are at most a quarter of it. */
@@ -27,11 +32,25 @@ interface SearchQuery {
 
 type SimilarityContext = RouteContext & { readonly similarity: NonNullable<RouteContext['similarity']> }
 
+interface ResolveBody {
+  readonly keep: string
+  readonly remove: readonly string[]
+  readonly merge?: readonly Mergeable[]
+}
+
+interface TellApartBody {
+  readonly ids: readonly string[]
+  readonly others?: readonly string[]
+  readonly distinct?: boolean
+}
+
 /** Searches for similar photos, and duplicates. */
-export function addSimilarityRoutes(app: FastifyInstance, { similarity, gates }: SimilarityContext): void {
+export function addSimilarityRoutes(app: FastifyInstance, { photos, similarity, gates }: SimilarityContext): void {
   const { search, duplicates } = similarity
   const gated = <Result>(request: FastifyRequest, task: (signal: AbortSignal) => Promise<Result>): Promise<Result> =>
     whileConnected(request, signal => gates.searches.pass(signal, () => task(signal)))
+  const oneAtATime = <Result>(request: FastifyRequest, task: () => Promise<Result>): Promise<Result> =>
+    whileConnected(request, signal => gates.merges.pass(signal, task))
 
   app.get<{ Params: { id: string }; Querystring: SearchQuery }>(
     '/similar/:id',
@@ -60,9 +79,25 @@ export function addSimilarityRoutes(app: FastifyInstance, { similarity, gates }:
     { schema: duplicatesSchema },
     async request => {
       const { tier, cursor } = request.query
-      return duplicatesJson(await gated(request, () => duplicates.list(tier, cursor)))
+      return duplicatesJson(await gated(request, () => duplicates.list(tier, cursor)), tier)
     }
   )
+
+  app.post<{ Body: ResolveBody }>('/duplicates/resolve', { schema: resolveDuplicatesSchema }, async request => {
+    const { keep: keepText, remove, merge } = request.body
+    const keep = requirePhotoId(keepText)
+    const merged = { keep, remove: remove.map(requirePhotoId), merge }
+    const report = await oneAtATime(request, () => photos.mergeDuplicates(merged))
+    duplicates.forget()
+    return { keep, ...mergeJson(report) }
+  })
+
+  app.post<{ Body: TellApartBody }>('/duplicates/distinct', { schema: tellApartSchema }, async request => {
+    const { ids, others, distinct } = request.body
+    const named = [ids.map(requirePhotoId), others?.map(requirePhotoId)] as const
+    const outcomes = await oneAtATime(request, () => duplicates.tellApart(...named, distinct))
+    return { results: outcomesJson('remembered', outcomes) }
+  })
 
   app.post<{ Params: { id: string }; Body: { readonly photo_id: string } }>(
     '/photo/:id/not_duplicate',
@@ -113,9 +148,17 @@ function coverageJson({ shardsOk, shardsTotal, fraction }: Coverage): object {
   return { shards_ok: shardsOk, shards_total: shardsTotal, fraction }
 }
 
-function duplicatesJson({ groups, coverage, nextCursor }: DuplicatePage): object {
+function duplicatesJson({ groups, counts, coverage, nextCursor }: DuplicatePage, tier?: DuplicateTier): object {
+  const all = Object.values(counts).reduce((sum, count) => sum + count.groups, 0)
   return {
-    groups: groups.map(({ tier, photoIds, score }) => ({ tier, photo_ids: photoIds, score })),
+    groups: groups.map(({ tier: of, photoIds, score }) => ({
+      tier: of,
+      size: photoIds.length,
+      photo_ids: photoIds.slice(0, MERGED_PHOTOS_MAX),
+      score
+    })),
+    total: tier === undefined ? all : counts[tier].groups,
+    tiers: counts,
     coverage: coverageJson(coverage),
     next_cursor: nextCursor
   }

@@ -1,12 +1,15 @@
 import type { ErrorCode } from '../../../core/errors.js'
-import { SEARCH_CHARACTERS_MAX } from '../../../domain/limits.js'
+import { DISTINCT_IDS_MAX, MERGED_PHOTOS_MAX, SEARCH_CHARACTERS_MAX } from '../../../domain/limits.js'
+import { MERGEABLE } from '../../../domain/merged-metadata.js'
 import {
   array,
+  batchAnswer,
   COUNT,
   CURSOR,
   ID_PARAMS,
   json,
   NEXT_CURSOR,
+  nullable,
   object,
   PHOTO_ID,
   PHOTO_READ,
@@ -120,19 +123,33 @@ export const searchSchema: Schema = {
 }
 
 const TIER: Schema = { type: 'string', enum: ['exact', 'near', 'similar'] }
+const TIER_COUNT = object({ groups: COUNT, photos: COUNT })
 
 export const duplicatesSchema: Schema = {
   summary: 'Groups of identical or similar photos',
   description:
     'exact: the same bytes. near: the same picture, encoded or edited differently. similar: pictures that resemble each ' +
-    'other. All photos of a group look like one of them. Without tier: all groups, strictest tier first.',
+    'other. All photos of a group look like one of them. Without tier: all groups, strictest tier first. A page may have ' +
+    'fewer groups than others, as what was deleted a moment ago is left out.',
   tags: TAGS,
   querystring: object({ tier: TIER, cursor: CURSOR }, ['tier', 'cursor']),
   response: {
     200: json(
       'a page',
       object({
-        groups: array(object({ tier: TIER, photo_ids: array(PHOTO_ID), score: SCORE })),
+        groups: array(
+          object({
+            tier: TIER,
+            size: { type: 'integer', minimum: 2, description: 'number of its photos' },
+            photo_ids: array(PHOTO_ID, { maxItems: MERGED_PHOTOS_MAX, description: `the first ${MERGED_PHOTOS_MAX}` }),
+            score: SCORE
+          })
+        ),
+        total: { ...COUNT, description: 'groups on all pages; up to 10 s old' },
+        tiers: {
+          ...object({ exact: TIER_COUNT, near: TIER_COUNT, similar: TIER_COUNT }),
+          description: 'how much there is of each, whichever was asked for'
+        },
         coverage: COVERAGE,
         next_cursor: NEXT_CURSOR
       })
@@ -149,5 +166,85 @@ export const notDuplicateSchema: Schema = {
   response: {
     200: json('remembered', object({ status: { type: 'string', const: 'remembered' }, photo_id: PHOTO_ID })),
     ...problems(...PHOTO_READ, ...RECORD_WRITE, 'ERR_PRECONDITION_FAILED')
+  }
+}
+
+const MERGE: Schema = array(
+  { type: 'string', enum: MERGEABLE },
+  {
+    uniqueItems: true,
+    default: MERGEABLE,
+    description:
+      'what of the others the photo that is kept gets; marks: it becomes a favourite if one is, and leaves the archive unless all are in it'
+  }
+)
+
+export const resolveDuplicatesSchema: Schema = {
+  summary: 'Keeps one of several photos: merges what is said of the others into it, then deletes those',
+  description:
+    'What the photo that is kept has, it keeps: tags and albums are added to its own; a rating and a caption only where it has ' +
+    'none: the greatest rating, and the caption of the first in `remove` that has one. Only then the others are deleted; undelete ' +
+    'those whose status is deleted to undo it, and take from the photo what `merged` says. Doing it again does nothing. Files ' +
+    'beside those deleted, such as RAW files, stay. When the photo to keep is not there, nothing is deleted.',
+  tags: TAGS,
+  body: object(
+    {
+      keep: { ...PHOTO_ID, description: 'the photo that stays; must not be in remove' },
+      remove: array(PHOTO_ID, { minItems: 1, maxItems: MERGED_PHOTOS_MAX }),
+      merge: MERGE
+    },
+    ['merge']
+  ),
+  response: {
+    200: json(
+      'what became of each',
+      object({
+        keep: PHOTO_ID,
+        merged: {
+          ...object({
+            tags: array(TEXT),
+            albums: array(object({ album_id: nullable(PHOTO_ID), name: TEXT })),
+            rating: { type: ['integer', 'null'] },
+            caption: { type: ['string', 'null'] },
+            favourite: { type: 'boolean', description: 'it has become one' },
+            unarchived: { type: 'boolean', description: 'it was archived, and is not any more' }
+          }),
+          description: 'what the photo that is kept has now that it had not'
+        },
+        results: array(
+          object(
+            {
+              photo_id: PHOTO_ID,
+              status: {
+                type: 'string',
+                enum: ['deleted', 'was_deleted', 'failed'],
+                description: 'was_deleted: before, and nothing of it was merged now. failed: it is as it was'
+              },
+              code: { ...TEXT, description: 'why it failed' }
+            },
+            ['code']
+          )
+        )
+      })
+    ),
+    ...problems(...PHOTO_READ, ...RECORD_WRITE, 'ERR_ATTRIBUTES_TOO_LARGE')
+  }
+}
+
+export const tellApartSchema: Schema = {
+  summary: 'Marks photos as not duplicates of each other, or takes that back',
+  description: 'Each of `ids` of each of `others`; without `others`, of each other.',
+  tags: TAGS,
+  body: object(
+    {
+      ids: array(PHOTO_ID, { minItems: 1, maxItems: DISTINCT_IDS_MAX }),
+      others: array(PHOTO_ID, { minItems: 1, maxItems: DISTINCT_IDS_MAX }),
+      distinct: { type: 'boolean', default: true, description: 'false: they may be duplicates again' }
+    },
+    ['others', 'distinct']
+  ),
+  response: {
+    200: batchAnswer('remembered'),
+    ...problems('ERR_BAD_ID', ...RECORD_WRITE)
   }
 }
