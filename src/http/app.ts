@@ -26,6 +26,7 @@ import { addPhotoContentRoute } from './native/routes/photo-content.js'
 import { addPhotoListRoutes } from './native/routes/photo-list.js'
 import { addPhotoMetaRoutes } from './native/routes/photo-meta.js'
 import { addPhotoZipRoute } from './native/routes/photo-zip.js'
+import { addSessionRoute } from './native/routes/session.js'
 import { addFindSimilarRoute, addSimilarityRoutes } from './native/routes/similarity.js'
 import { addTimelineRoutes } from './native/routes/timeline.js'
 import { addUploadRoutes } from './native/routes/uploads.js'
@@ -122,6 +123,7 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   addTimelineRoutes(app, context)
   addNodeRoutes(app, context)
   addClusterRoutes(app, context)
+  addSessionRoute(app, context)
   addLaidOutRoutes(app, context)
   addArchiveRoutes(app, context)
   addEventsRoute(app, context)
