@@ -54,7 +54,7 @@ test('GET /session says what the page may do, and where the cluster is found whe
   const session = async (authorization?: string): Promise<{ can: string[] }> =>
     JSON.parse((await ask('GET', '/session', undefined, authorization)).body.toString())
   const everybody = ['read', 'upload', 'edit', 'delete']
-  expect(await session()).toEqual({ user: null, can: everybody, node_id: '12D3KooWTest', nodes: [] })
+  expect(await session()).toEqual({ user: null, can: everybody, node: { id: '12D3KooWTest', name: 'box' }, nodes: [] })
   expect((await session('Bearer wrong')).can).toEqual(everybody)
   expect((await session(`Bearer ${OPERATOR_TOKEN}`)).can).toEqual([...everybody, 'operate'])
 })

@@ -1,13 +1,13 @@
 import { readdirSync, statSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { HttpClient, type PhotoMeta } from '../../support/http-client.js'
 import { killAllNodes, NodeProcess, REPOSITORY, temporaryFolder } from '../../support/node-process.js'
 import { scene, toImage } from '../../support/test-pictures.js'
 import { until } from '../../support/until.js'
+import { barriers } from '../../support/web/barriers.js'
 import { RealBrowser, SKIPS_PAGES } from '../../support/web/browser.js'
 
 /*
@@ -61,17 +61,6 @@ async function drop(page: Page, files: readonly string[]): Promise<void> {
   const data = { items: [], files: [...files], dragOperationsMask: 1 }
   for (const type of ['dragEnter', 'dragOver', 'drop'] as const)
     await session.send('Input.dispatchDragEvent', { type, x: 600, y: 400, data })
-}
-
-/** @returns rules that the page breaks, of those that keep people from using it */
-async function barriers(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source)
-  const { violations } = await page.evaluate<{
-    violations: { id: string; impact: string; nodes: { html: string; failureSummary: string }[] }[]
-  }>('axe.run(document, { resultTypes: ["violations"] })')
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 200)} ${nodes[0]?.failureSummary}`)
 }
 
 const metas = async (): Promise<readonly PhotoMeta[]> =>
@@ -194,7 +183,7 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     const [photo] = await metas()
     const id = photo?.photo_id ?? ''
     const page = await browser.open(`${node.url}/#/photo/${id}`)
-    await page.route('**/events', () => {}) // it does not hear of the other edit
+    await page.route('**/events?*', () => {}) // it does not hear of the other edit
     await page.reload()
     await page.locator('.lightbox-large img.is-ready').waitFor()
     await page.keyboard.press('i')

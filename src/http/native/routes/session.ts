@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { isPresent } from '../../../network/membership/member-view.js'
 import type { RouteContext } from '../route-context.js'
 import { RIGHTS, sessionSchema } from '../schemas/session-schema.js'
 
@@ -10,9 +11,10 @@ export function addSessionRoute(app: FastifyInstance, { cluster, operator, init 
     return {
       user: null,
       can: RIGHTS.filter(right => right !== 'operate' || isOperator),
-      node_id: init.nodeId,
+      node: { id: init.nodeId, name: members.find(({ self }) => self)?.name ?? '' },
       nodes: members
         .filter(({ self, state, http = [] }) => !self && state !== 'left' && http.length > 0)
+        .sort((a, b) => Number(isPresent(b.state)) - Number(isPresent(a.state)))
         .map(({ id, name, http = [] }) => ({ id, name, http }))
     }
   })

@@ -15,9 +15,10 @@ export const sessionSchema: Schema = {
       object({
         user: { type: 'null', description: 'there are no accounts' },
         can: array({ type: 'string', enum: RIGHTS }),
-        node_id: { ...TEXT, description: 'the answering node' },
+        node: { ...object({ id: TEXT, name: TEXT }), description: 'the answering one' },
         nodes: array(object({ id: TEXT, name: TEXT, http: array(TEXT) }), {
-          description: 'the other members that said where browsers find them, for when this node does not answer'
+          description:
+            'the other members that said where browsers find them, those in reach first: for when this node does not answer'
         })
       })
     )
