@@ -1,3 +1,4 @@
+import { mkdir, writeFile } from 'node:fs/promises'
 import { createServer as createHttpServer, type Server } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
@@ -16,6 +17,7 @@ import { RealBrowser, SKIPS_PAGES } from '../../support/web/browser.js'
 const folder = temporaryFolder('loss')
 /** Under which an attacker's page, and the node, are found beside their addresses. */
 const NAMES = { attacker: 'evil.test', node: 'sheaf.local' }
+const UPLOADS = 30
 let browser: RealBrowser
 
 /** @returns a port that was free a moment ago */
@@ -47,6 +49,13 @@ async function upload(node: NodeProcess, seed: number): Promise<string> {
   const { photo_id: id } = await client.json<{ photo_id: string }>('PUT', path, 201, { body })
   client.close()
   return id
+}
+
+async function total(node: NodeProcess): Promise<number> {
+  const client = new HttpClient(node.url)
+  const answer = await client.json<{ total: number }>('GET', '/photos?limit=1', 200)
+  client.close()
+  return answer.total
 }
 
 async function caption(node: NodeProcess, id: string, text: string): Promise<void> {
@@ -169,6 +178,33 @@ describe.skipIf(SKIPS_PAGES).sequential('nodes that come and go', () => {
     await versions.getByRole('button', { name: 'Show this one' }).click()
     await until('it is shown', 10_000, async () => (await page.getByLabel('Caption').inputValue()) === 'Of the attic')
     await page.locator(`[data-id="${photo}"]`).waitFor({ state: 'attached' })
+  })
+
+  it('goes on with uploads when its node is back, none lost and none twice, and shows what it missed', async () => {
+    const files = join(folder.path, 'trip')
+    await mkdir(files)
+    const paths: string[] = []
+    for (let i = 0; i < UPLOADS; i++) {
+      const bytes = await toImage(scene(100 + i, 800, 600))
+        .jpeg({ quality: 95 })
+        .toBuffer()
+      paths.push(join(files, `${i}.jpg`))
+      await writeFile(paths[i] as string, bytes)
+    }
+    const before = await total(a)
+    const page = await browser.open(a.url)
+    await page.locator('.tile').first().waitFor()
+    await page.locator('.file-input').first().setInputFiles(paths)
+    for (const share of [0.2, 0.5]) {
+      await until('some are there', 60_000, async () => (await total(a)) >= before + share * UPLOADS, 20)
+      await a.kill9()
+      await page.getByText('attic does not answer.').waitFor()
+      a = await a.restart()
+    }
+    await page.getByText(`${UPLOADS} uploaded`, { exact: false }).waitFor({ timeout: 120_000 })
+    expect(await total(a)).toBe(before + UPLOADS)
+    const elsewhere = await upload(b, 50)
+    await page.locator(`[data-id="${elsewhere}"]`).waitFor({ timeout: 30_000 })
   })
 
   it('removes a machine for its operator only, who has to type its name', async () => {
