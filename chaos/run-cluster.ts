@@ -39,6 +39,7 @@ function startNode(number: number): ChildProcess {
   const flags = {
     data: join(FOLDER, String(number)),
     http: `127.0.0.1:${HTTP_PORT + number}`,
+    'advertise-http': `http://127.0.0.1:${HTTP_PORT + number}`,
     p2p: `127.0.0.1:${P2P_PORT + number}`,
     join: all.join(),
     mdns: 'off',

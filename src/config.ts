@@ -13,6 +13,7 @@ export interface Config
   extends Omit<
     Settings,
     | 'advertise'
+    | 'advertiseHttp'
     | 'clusterKey'
     | 'model'
     | 'models'
@@ -26,6 +27,8 @@ export interface Config
   > {
   /** Undefined: the address of the interface that routes to the peers. */
   readonly advertise: Settings['advertise'] | undefined
+  /** Undefined: the addresses at which it listens, but for loopback. */
+  readonly advertiseHttp: Settings['advertiseHttp'] | undefined
   /** `join` was not given. */
   readonly joinIsDefault: boolean
   /** The key, then an older one that is still accepted. Empty: whoever knows the cluster's name may join. */
@@ -158,6 +161,7 @@ export function loadConfig(sources: ConfigSources): Config {
     tlsKey: values.get('tlsKey') as Config['tlsKey'],
     p2p,
     advertise: values.get('advertise') as Config['advertise'],
+    advertiseHttp: values.get('advertiseHttp') as Config['advertiseHttp'],
     join: get('join', reachable ? [DEFAULT_JOIN] : []),
     joinIsDefault: !values.has('join'),
     mdns: get('mdns', reachable),

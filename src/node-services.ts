@@ -55,6 +55,7 @@ export interface NodeServicesComponents
     readonly transport: Transport
     readonly resolve: ClusterComponents['resolve']
     readonly nodeOf: ClusterComponents['nodeOf']
+    readonly http?: NonNullable<ClusterComponents['http']>
     readonly init: ClusterInit
   }
 }

@@ -33,6 +33,7 @@ import { HttpMeter } from './http/wire/http-meter.js'
 import { HttpServer } from './http/wire/server.js'
 import { TlsFiles } from './http/wire/tls-files.js'
 import { loadIdentity, type NodeIdentity, nodeIdOf, verifySignature } from './identity.js'
+import { interfaceAddresses } from './network/addresses/local-addresses.js'
 import { Libp2pTransport } from './network/libp2p/libp2p-transport.js'
 import { resolveHost } from './network/membership/join.js'
 import { MeteredTransport } from './network/metered-transport.js'
@@ -107,6 +108,7 @@ export class SheafNode implements Startable {
   readonly #started: Startable[] = []
   #ready: ReadyInfo | undefined
   #operatorToken: string | undefined
+  #server: HttpServer | undefined
   #places: Places | undefined
   #left: Promise<void> = new Promise(() => {})
   /** The models on this machine; undefined when the node is to do without. */
@@ -176,10 +178,12 @@ export class SheafNode implements Startable {
       const { clock, random } = this.#components
       const events = new Events({ directory: services.local.directory, clock, random })
       services.cluster?.onEvent((type, member) => events.note(type, member))
+      services.jobs.onChange(job => events.noteJob(job))
       const operatorToken = this.#alone ? newOperatorToken(random) : await writeOperatorToken(this.#components, folder)
       this.#operatorToken = operatorToken
       const server = await this.#createServer(services, events, identity.nodeId as NodeId, { operatorToken, tracer })
       await this.#startPart(server)
+      this.#server = server
       const metricsServer = await this.#createMetricsServer()
       if (metricsServer !== undefined) await this.#startPart(metricsServer)
       const supply = this.#createModelSupply(services)
@@ -341,6 +345,7 @@ export class SheafNode implements Startable {
             transport,
             resolve: resolveHost,
             nodeOf: origin => nodeIdOf(origin) as NodeId,
+            http: () => this.#config.advertiseHttp ?? this.#server?.publicOrigins(interfaceAddresses) ?? [],
             init: {
               name,
               version: this.#version,

@@ -5,6 +5,8 @@ import type { Progress } from '../core/progress.js'
 import type { Random } from '../core/random.js'
 
 const HISTORY_MAX = 100
+/** Listeners hear of progress no more often, ms; of another state at once. */
+const PROGRESS_MS = 1_000
 
 export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled'
 
@@ -31,6 +33,8 @@ interface Entry {
   readonly subject: string
   readonly abort: AbortController
   readonly completion: Promise<void>
+  /** Listeners will hear of its progress. */
+  cancelNews: (() => void) | undefined
 }
 
 /** Long-running work that a client starts and polls. One job of a kind and subject runs at a time; the last 100 are kept. */
@@ -40,6 +44,7 @@ export class Jobs {
   readonly #log: Logger
   /** By id, oldest first. */
   readonly #entries = new Map<string, Entry>()
+  readonly #listeners = new Set<(job: Job) => void>()
   #stopping = false
 
   constructor(components: { readonly clock: Clock; readonly random: Random; readonly log: Logger }) {
@@ -79,7 +84,7 @@ export class Jobs {
     }
     // The task starts in a later tick, so its entry exists before it reports.
     const completion = Promise.resolve().then(() => this.#run(id, task, abort.signal))
-    this.#entries.set(id, { job, subject, abort, completion })
+    this.#entries.set(id, { job, subject, abort, completion, cancelNews: undefined })
     this.#forgetOldest()
     return job
   }
@@ -92,6 +97,12 @@ export class Jobs {
   /** Newest first. */
   list(): readonly Job[] {
     return Array.from(this.#entries.values(), entry => entry.job).reverse()
+  }
+
+  /** Calls the listener when a job is in another state, and about its progress. @returns removes the listener */
+  onChange(listener: (job: Job) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
   /** Cancels running jobs and waits for them to end; no job can be started afterwards. */
@@ -118,7 +129,16 @@ export class Jobs {
 
   #update(id: string, change: Partial<Job>): void {
     const entry = this.#entries.get(id)
-    if (entry !== undefined) entry.job = { ...entry.job, ...change }
+    if (entry === undefined) return
+    entry.job = { ...entry.job, ...change }
+    if (change.state === undefined) entry.cancelNews ??= this.#clock.schedule(PROGRESS_MS, () => this.#tell(entry))
+    else this.#tell(entry)
+  }
+
+  #tell(entry: Entry): void {
+    entry.cancelNews?.()
+    entry.cancelNews = undefined
+    for (const listener of this.#listeners) listener(entry.job)
   }
 
   #forgetOldest(): void {

@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.js'
 import { SheafError } from '../core/errors.js'
 import { type FormatRange, RECORD_FORMATS } from '../domain/formats.js'
 import type { NodeId } from '../domain/ids.js'
-import type { MemberView } from '../network/membership/member-view.js'
+import { isPresent, type MemberView } from '../network/membership/member-view.js'
 import type { Membership } from '../network/membership/membership.js'
 import type { NodeSpace } from '../volumes/disk-reserve.js'
 import type { ClusterFormat } from './members/cluster-format.js'
@@ -16,6 +16,18 @@ export interface ClusterMember extends Omit<MemberView, 'heartbeat'> {
   readonly version: string | undefined
   /** It has no needle of a photo whose grave it heard of before this, laid-out ones excepted; ms since the Unix epoch. */
   readonly purgedToMs: number | undefined
+  /** Origins of its HTTP interface, best first. */
+  readonly http?: readonly string[]
+  /** When its process started, by its own clock, ms since the Unix epoch. */
+  readonly startedAtMs?: number | undefined
+  /** In its directory. */
+  readonly photos?: number | undefined
+  /** Equal on two nodes whose directories are. */
+  readonly directoryDigest?: string | undefined
+  /** What it takes in of others; only of one that is present. */
+  readonly bytesPerS?: number | undefined
+  /** Until it has all; only of one that is present, when it can tell. */
+  readonly etaS?: number | undefined
   /** The record formats that it reads. */
   readonly formats?: FormatRange | undefined
 }
@@ -73,13 +85,20 @@ export class ClusterStatus {
 
   #member({ heartbeat, ...view }: MemberView): ClusterMember {
     const { lagBytes, format } = this.#components
+    const isHere = isPresent(view.state)
     return {
       ...view,
       lagBytes: lagBytes?.(view.id),
       disk: heartbeat === undefined || heartbeat.totalBytes === 0 ? undefined : heartbeat,
       version: heartbeat?.version,
       formats: format?.formatsOf(view.id),
-      purgedToMs: heartbeat?.purgedToMs
+      purgedToMs: heartbeat?.purgedToMs,
+      http: heartbeat?.http ?? [],
+      startedAtMs: heartbeat?.startedAtMs,
+      photos: heartbeat?.photos,
+      directoryDigest: heartbeat?.directoryDigest || undefined,
+      bytesPerS: isHere ? heartbeat?.bytesPerS : undefined,
+      etaS: isHere ? heartbeat?.etaS : undefined
     }
   }
 

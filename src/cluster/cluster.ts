@@ -67,6 +67,8 @@ export interface ClusterComponents {
   readonly indexes: () => readonly HeartbeatIndex[]
   /** What this node decodes pictures with beside what every node has. */
   readonly tools: () => readonly string[]
+  /** See `http` of a heartbeat. */
+  readonly http?: () => readonly string[]
   /** See `purgedToMs` of a heartbeat. */
   readonly purgedToMs: () => number | undefined
   /** See `ageMs` of a heartbeat. */
@@ -153,7 +155,8 @@ export class Cluster implements Startable {
     this.departures = departures
     const isOut = (node: NodeId): boolean => departures.departureOf(node) !== undefined
     const shared = { transport, clock, random, log }
-    const description = new SelfDescription({ ...components, isRetired }, init)
+    const catchingUp = () => this.shipping.progress()
+    const description = new SelfDescription({ ...components, isRetired, catchingUp }, init)
     this.membership = new Membership({
       ...shared,
       describe: () => description.describe(),

@@ -3,6 +3,7 @@ import {
   byteSize,
   decimal,
   hostList,
+  httpOrigins,
   httpUrl,
   integer,
   line,
@@ -59,6 +60,13 @@ export const SETTINGS = {
     placeholder: 'HOST:PORT',
     default: '127.0.0.1:8000',
     meaning: 'where to serve HTTP, or unix:PATH; may be given again; port 0 picks one'
+  }),
+  advertiseHttp: setting({
+    kind: httpOrigins,
+    placeholder: 'URL',
+    default: undefined,
+    defaultShown: 'where it listens',
+    meaning: 'where browsers find this node'
   }),
   tlsCert: setting({
     kind: path,
@@ -143,7 +151,7 @@ export const SETTINGS = {
     placeholder: 'N',
     default: undefined,
     defaultShown: 'a quarter of the memory',
-    meaning: 'memory for the vectors of photos; where they do not fit, this node searches fewer'
+    meaning: 'memory for vectors of photos; beyond it, this node searches fewer'
   }),
   p2p: setting({
     kind: peerListenAddress,

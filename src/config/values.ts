@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { parseHttpOrigin } from '../core/http-origin.js'
 
 /** One kind of value: how it is written and what is allowed. Parsing never throws; undefined means "not allowed". */
 export interface ValueKind<T> {
@@ -202,6 +203,16 @@ export const publicAddresses: ValueKind<readonly PublicAddress[]> = {
   parse: text => {
     const addresses = parseList(text, parsePublicAddress)
     return addresses !== undefined && addresses.length <= PUBLIC_ADDRESSES_MAX ? addresses : undefined
+  }
+}
+
+/** Where browsers find an HTTP interface. */
+export const httpOrigins: ValueKind<readonly string[]> = {
+  allowed: `1 to ${PUBLIC_ADDRESSES_MAX} of http://HOST:PORT or https://HOST:PORT, without a path, separated by commas`,
+  list: true,
+  parse: text => {
+    const origins = parseList(text, parseHttpOrigin)
+    return origins !== undefined && origins.length <= PUBLIC_ADDRESSES_MAX ? origins : undefined
   }
 }
 

@@ -6,6 +6,7 @@ import type { HttpComponents, HttpInit } from './native/components.js'
 import { HotPath } from './native/hot-path.js'
 import { discardBody, readJson } from './native/json-body.js'
 import { addOpenApi } from './native/openapi.js'
+import { PackedAnswers } from './native/packed-answers.js'
 import { checkQueryEscapes, coerceQuery } from './native/query-coercion.js'
 import { addReadConditions } from './native/read-conditions.js'
 import { Refusals } from './native/refusals.js'
@@ -26,6 +27,7 @@ import { addPhotoContentRoute } from './native/routes/photo-content.js'
 import { addPhotoListRoutes } from './native/routes/photo-list.js'
 import { addPhotoMetaRoutes } from './native/routes/photo-meta.js'
 import { addPhotoZipRoute } from './native/routes/photo-zip.js'
+import { addSessionRoute } from './native/routes/session.js'
 import { addFindSimilarRoute, addSimilarityRoutes } from './native/routes/similarity.js'
 import { addTimelineRoutes } from './native/routes/timeline.js'
 import { addUploadRoutes } from './native/routes/uploads.js'
@@ -103,7 +105,10 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
     const schema = request.routeOptions.schema?.querystring as Schema | undefined
     if (schema !== undefined) coerceQuery(request.query as Record<string, unknown>, schema)
   })
+  const packed = new PackedAnswers()
+  packed.addChoice(app)
   addReadConditions(app)
+  packed.addPacking(app)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', async (request: FastifyRequest) =>
     request.routeOptions.schema?.body === undefined
@@ -122,6 +127,7 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   addTimelineRoutes(app, context)
   addNodeRoutes(app, context)
   addClusterRoutes(app, context)
+  addSessionRoute(app, context)
   addLaidOutRoutes(app, context)
   addArchiveRoutes(app, context)
   addEventsRoute(app, context)

@@ -27,7 +27,13 @@ const MEMBERS: readonly ClusterMember[] = [
     version: '0.1.0',
     formats: { min: 2, max: 2 },
     clockSkewMs: 0,
-    purgedToMs: AT - 3_600_000
+    purgedToMs: AT - 3_600_000,
+    http: ['https://one.example'],
+    startedAtMs: AT - 60_000,
+    photos: 1_000,
+    directoryDigest: 'ab',
+    bytesPerS: 1_200,
+    etaS: 2_000
   },
   {
     id: '12D3KooWTwo' as NodeId,
@@ -114,7 +120,13 @@ test('GET /cluster shows a lone node as a cluster of one', async () => {
       version: '0.0.0',
       record_formats: [2, 2],
       clock_skew_ms: 0,
-      purged_to: '2026-11-20T00:00:00.000Z'
+      purged_to: '2026-11-20T00:00:00.000Z',
+      http: [],
+      started_at: null,
+      photos: null,
+      directory_digest: null,
+      bytes_per_s: null,
+      eta_s: null
     }
   ])
 })
@@ -141,7 +153,13 @@ test('GET /cluster shows members in the forms of the contract, null for what is 
       version: '0.1.0',
       record_formats: [2, 2],
       clock_skew_ms: 0,
-      purged_to: '2026-11-20T13:03:00.000Z'
+      purged_to: '2026-11-20T13:03:00.000Z',
+      http: ['https://one.example'],
+      started_at: '2026-11-20T14:02:00.000Z',
+      photos: 1_000,
+      directory_digest: 'ab',
+      bytes_per_s: 1_200,
+      eta_s: 2_000
     },
     {
       id: '12D3KooWTwo',
@@ -156,7 +174,13 @@ test('GET /cluster shows members in the forms of the contract, null for what is 
       version: null,
       record_formats: null,
       clock_skew_ms: null,
-      purged_to: null
+      purged_to: null,
+      http: [],
+      started_at: null,
+      photos: null,
+      directory_digest: null,
+      bytes_per_s: null,
+      eta_s: null
     }
   ])
 })

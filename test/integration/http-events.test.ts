@@ -33,9 +33,9 @@ class EventStream {
     this.#chunks = response[Symbol.asyncIterator]()
   }
 
-  static async open(lastEventId?: string): Promise<EventStream> {
+  static async open(lastEventId?: string, query = ''): Promise<EventStream> {
     const headers = lastEventId === undefined ? {} : { 'last-event-id': lastEventId }
-    const request = get(`${http.url}/events`, { agent: false, headers })
+    const request = get(`${http.url}/events${query}`, { agent: false, headers })
     const stream = new EventStream(
       await new Promise((resolve, reject) => request.once('response', resolve).once('error', reject))
     )
@@ -113,6 +113,36 @@ describe('GET /events', () => {
     expect(await third.next()).toMatchObject({ data: { photo_id: next } })
   })
 
+  test('tells of jobs, and pages of many photos as one', async () => {
+    const all = await EventStream.open()
+    const page = await EventStream.open(undefined, '?bursts=true')
+    await Promise.all([all.next(), page.next()])
+    http.events.note('member.up', 'first' as NodeId)
+    expect(await page.next()).toMatchObject({ event: 'member.up' })
+    const ids = await Promise.all(Array.from({ length: 20 }, () => upload()))
+    await http.client.json('POST', '/v1/admin/compact', 202)
+    const heard: ServerSentEvent[] = []
+    const isEnd = ({ event, data }: ServerSentEvent): boolean =>
+      event === 'job.progress' && (data as { state: string }).state === 'done'
+    for (let event = await page.next(); event !== undefined; event = await page.next()) {
+      heard.push(event)
+      if (isEnd(event)) break
+    }
+    const told = heard.map(({ event }) => event)
+    const counts = heard.flatMap(({ event, data }) => (event === 'photos.changed' ? [data as { count: number }] : []))
+    const singles = told.filter(name => name === 'photo.uploaded').length
+    expect(counts.reduce((sum, { count }) => sum + count, singles)).toBe(ids.length)
+    expect(told.length).toBeLessThan(ids.length)
+    expect(heard.at(-1)?.data).toEqual({
+      job_id: expect.any(String),
+      kind: 'compact',
+      state: 'done',
+      progress: { done: 1, total: null, unit: 'volumes' },
+      at: TIME
+    })
+    for (let i = 0; i < 21; i++) expect((await all.next())?.event).toMatch(/^(member\.up|photo\.uploaded)$/)
+  })
+
   test('ends when the node stops, which does not wait for clients to leave', async () => {
     const stream = await EventStream.open()
     await stream.next()
@@ -160,6 +190,17 @@ describe('GET /events', () => {
     const text = await slow.untilClosed()
     expect(text).toMatch(/event: reset\nid: [0-9a-f]{16}-\d+\ndata: \{\}\n\n/)
     expect(text).not.toContain(` ${noted - 1}"`)
+  })
+
+  test('what happened last can be read, without following', async () => {
+    const ids = [await upload(), await upload()]
+    http.events.note('member.down', 'node' as NodeId)
+    const { events } = await http.client.json<{ events: object[] }>('GET', '/events/recent?limit=2', 200)
+    expect(events).toEqual([
+      { id: expect.any(String), type: 'member.down', node_id: 'node', at: TIME },
+      { id: expect.any(String), type: 'photo.uploaded', photo_id: ids[1], at: TIME }
+    ])
+    expect((await http.client.request('GET', '/events/recent?limit=1001')).status).toBe(400)
   })
 
   test('answers no other method', async () => {

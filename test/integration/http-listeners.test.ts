@@ -85,6 +85,21 @@ describe('several addresses', () => {
     for (const url of both.urls()) expect(await ask(url)).toBe('ok')
   })
 
+  test('others are told those that are true elsewhere: interfaces for a wildcard, nothing of loopback and sockets', async () => {
+    const interfaces = (): string[] => ['fd00::7', '10.0.0.7']
+    const path = join(await temporaryDirectory(), 'sheaf.sock')
+    const local = await listening([{ path }, { host: '127.0.0.1', port: 0 }, { host: '::1', port: 0 }])
+    expect(local.publicOrigins(interfaces)).toEqual([])
+    const ipv4 = await listening([{ host: '0.0.0.0', port: 0 }])
+    const port = ipv4.address()?.port
+    expect(ipv4.publicOrigins(interfaces)).toEqual([`http://10.0.0.7:${port}`])
+    const both = await listening([{ host: '::', port: 0 }])
+    const at = both.address()?.port
+    expect(both.publicOrigins(interfaces)).toEqual([`http://10.0.0.7:${at}`, `http://[fd00::7]:${at}`])
+    await both.stop()
+    expect(both.publicOrigins(interfaces)).toEqual([])
+  })
+
   test('[::] means 0.0.0.0 where there is no IPv6', async () => {
     const app = {
       createServer: () => {

@@ -2,10 +2,11 @@ import { readFileSync } from 'node:fs'
 import { fastify } from 'fastify'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Job } from '../../src/admin/jobs.js'
+import type { ClusterMember } from '../../src/cluster/cluster-status.js'
 import { SheafError } from '../../src/core/errors.js'
 import { modelIdOf } from '../../src/domain/features.js'
 import { linkChange, phashChange } from '../../src/domain/findings.js'
-import type { PhotoId } from '../../src/domain/ids.js'
+import type { NodeId, PhotoId } from '../../src/domain/ids.js'
 import type { Answer } from '../support/http-client.js'
 import { type HttpFixture, startHttp } from '../support/http-fixture.js'
 import { vectorImage } from '../support/vector-analyzer.js'
@@ -46,7 +47,7 @@ beforeAll(async () => {
     },
     backup: { start: archiveJob },
     cluster: {
-      members: async () => [],
+      members: async () => [SHOWN_MEMBER],
       recordFormat: () => 2,
       remove: async id => {
         if (id !== 'gone') throw new SheafError('ERR_NO_SUCH_MEMBER')
@@ -57,6 +58,27 @@ beforeAll(async () => {
 })
 
 afterAll(() => http.close())
+
+const SHOWN_MEMBER: ClusterMember = {
+  id: '12D3KooWOther' as NodeId,
+  name: 'other',
+  addresses: [],
+  self: false,
+  state: 'alive',
+  lastSeenAtMs: 1,
+  joinedAtMs: 2,
+  lagBytes: 3,
+  disk: undefined,
+  version: '1',
+  clockSkewMs: 0,
+  purgedToMs: undefined,
+  http: ['http://10.0.0.7:8000'],
+  startedAtMs: 5,
+  photos: 6,
+  directoryDigest: 'ab',
+  bytesPerS: 7,
+  etaS: 8
+}
 
 function archiveJob(): Job {
   return {
@@ -82,6 +104,7 @@ const OPERATIONS = [
   'get /docs',
   'get /duplicates',
   'get /events',
+  'get /events/recent',
   'get /health',
   'get /health/live',
   'get /health/ready',
@@ -95,6 +118,7 @@ const OPERATIONS = [
   'get /photos/timeline/{key}',
   'get /photos/zip',
   'get /search',
+  'get /session',
   'get /similar/{id}',
   'get /stats',
   'get /status',
@@ -102,6 +126,7 @@ const OPERATIONS = [
   'get /tags',
   'get /trash',
   'get /v1/admin/archive',
+  'get /v1/admin/jobs',
   'get /v1/admin/jobs/{id}',
   'get /v1/admin/laid-out',
   'get /v1/albums',
@@ -390,6 +415,8 @@ test('answers are what the document says', async () => {
     '/cache/stats',
     '/status',
     '/cluster',
+    '/session',
+    '/events/recent',
     '/volumes',
     '/metrics',
     '/openapi.json'
@@ -408,6 +435,7 @@ test('answers are what the document says', async () => {
       )
       .not.toBeNull()
   }
+  await ask('GET', '/v1/admin/jobs')
   await ask('GET', '/v1/admin/archive')
   await ask('POST', '/v1/admin/archive/verify')
   await ask('POST', '/v1/admin/archive/restore')

@@ -50,6 +50,15 @@ describe('what only the operator may do', () => {
   })
 })
 
+test('GET /session says what the page may do, and where the cluster is found when this node is gone', async () => {
+  const session = async (authorization?: string): Promise<{ can: string[] }> =>
+    JSON.parse((await ask('GET', '/session', undefined, authorization)).body.toString())
+  const everybody = ['read', 'upload', 'edit', 'delete']
+  expect(await session()).toEqual({ user: null, can: everybody, node: { id: '12D3KooWTest', name: 'box' }, nodes: [] })
+  expect((await session('Bearer wrong')).can).toEqual(everybody)
+  expect((await session(`Bearer ${OPERATOR_TOKEN}`)).can).toEqual([...everybody, 'operate'])
+})
+
 describe('sheaf takes the token', () => {
   const leave = async (args: readonly string[], environment: Record<string, string> = {}, node = http.url) =>
     cli(['leave', ...args], { environment: { SHEAF_NODE: node, ...environment } })

@@ -174,6 +174,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
   const jobs = new Jobs({ clock: systemClock, random: systemRandom, log })
   const events = new Events({ directory, clock: systemClock, random: systemRandom })
   await events.start()
+  jobs.onChange(job => events.noteJob(job))
   const analyzer = new VectorAnalyzer('0123456789abcdef'.repeat(4))
   const similarity = new Similarity(
     {

@@ -74,6 +74,13 @@ const heartbeat = {
   now: STAMP,
   heads: [{ volume: VOLUME, bytes: 4_096 }]
 }
+const SHOWN = {
+  http: ['https://a.example', 'http://[2001:db8::1]:8000'],
+  startedAtMs: 1_700_000_000_000,
+  photos: 1_000_000,
+  bytesPerS: 20_000_000,
+  etaS: 3_600
+}
 const indexes = [{ model: EPOCH as string as ModelId, shards: new Set([0, 9, 63]) }]
 const key = { kind: 'photo', id: PHOTO }
 const OTHER = '0190a1b2-c3d4-7e5f-8a6b-7c8d9e0f1a2c' as PhotoId
@@ -108,6 +115,7 @@ const CODECS: readonly Codec[] = [
   codec('member.beat', heartbeat, encodeHeartbeat, decodeHeartbeat),
   codec('member.beat with indexes', { ...heartbeat, indexes }, encodeHeartbeat, decodeHeartbeat),
   codec('member.beat with reaches', { ...heartbeat, reaches: [PEER] }, encodeHeartbeat, decodeHeartbeat),
+  codec('member.beat with what pages show', { ...heartbeat, ...SHOWN }, encodeHeartbeat, decodeHeartbeat),
   codec('member.peers answer', [{ id: PEER, addresses: heartbeat.addresses }], encodePeers, decodePeers),
   codec('volume.head', { volume: VOLUME, end: 4_096 }, shipping.encodeHead, shipping.decodeHead),
   codec('volume.ack', { volume: VOLUME, end: 1_000_000_000 }, shipping.encodeHead, shipping.decodeHead),

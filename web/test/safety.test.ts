@@ -19,6 +19,12 @@ function member(name: string, change: Partial<Member> = {}): Member {
     record_formats: null,
     clock_skew_ms: 0,
     purged_to: null,
+    http: [],
+    started_at: null,
+    photos: null,
+    directory_digest: null,
+    bytes_per_s: null,
+    eta_s: null,
     ...change
   }
 }

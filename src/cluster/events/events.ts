@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/clock.js'
 import { SheafError } from '../../core/errors.js'
 import type { Startable } from '../../core/lifecycle.js'
+import type { Progress } from '../../core/progress.js'
 import type { Random } from '../../core/random.js'
 import type { RecordChange } from '../../directory/batch-plan.js'
 import type { Directory } from '../../directory/directory.js'
@@ -17,22 +18,33 @@ const BATCH_MAX = 256
 /** A follower gets a step at least this often. */
 const QUIET_MS_MAX = 15_000
 const WAKE_MS = 10
+/** A follower of bursts gets a step no more often. */
+const BURST_MS = 250
 const EVENT_ID = /^([0-9a-f]{16})-(0|[1-9][0-9]{0,15})$/
 
 export type PhotoEventType = 'photo.uploaded' | 'photo.updated' | 'photo.deleted'
 export type NodeEventType = 'member.up' | 'member.down' | 'repair.done'
 
+/** Long work of this node, as far as followers hear of it. */
+export interface JobNews {
+  readonly id: string
+  readonly kind: string
+  readonly state: string
+  readonly progress: Progress | undefined
+}
+
 /** An event in the cluster, with the time at which this node learned of it. */
 export type ClusterEvent =
   | { readonly id: string; readonly type: PhotoEventType; readonly photoId: PhotoId; readonly atMs: number }
   | { readonly id: string; readonly type: NodeEventType; readonly nodeId: NodeId; readonly atMs: number }
+  | { readonly id: string; readonly type: 'job.progress'; readonly job: JobNews; readonly atMs: number }
 
 /**
  * A step of a follower. The first is `start` or `reset`, then the others follow.
  *
  * - `start`: all events after `id` follow
  * - `reset`: the same, but events before `id` were lost to this follower: it has to reload its whole state
- * - `events`: 1…256 of them, oldest first
+ * - `events`: 1…256 of them, oldest first; for a follower of bursts, all there are
  * - `quiet`: nothing happened for 15 s
  */
 export type EventStep =
@@ -94,14 +106,35 @@ export class Events implements Startable {
     this.#add({ id: this.#nextId(), type, nodeId, atMs: this.#clock.now() })
   }
 
+  /** Adds how far a job of this node is. */
+  noteJob({ id, kind, state, progress }: JobNews): void {
+    const job = { id, kind, state, progress }
+    this.#add({ id: this.#nextId(), type: 'job.progress', job, atMs: this.#clock.now() })
+  }
+
+  /** @returns what happened to photos and members last, newest first; jobs have a list of their own */
+  recent(limit: number): ClusterEvent[] {
+    const events: ClusterEvent[] = []
+    for (let number = this.#last; number > this.#lastExpired && events.length < limit; number--) {
+      const event = this.#ring[number % EVENTS_MAX] as ClusterEvent
+      if (event.type !== 'job.progress') events.push(event)
+    }
+    return events
+  }
+
   /**
    * @param lastEventId - the id of the last event that the follower saw; undefined: begin with new events
    * @param signal - ends the steps without an error
+   * @param options.inBursts - events that follow another within 250 ms wait, and come as one step
    * @returns steps until the signal or `stop`; also ends after the reset of a follower that was too slow, which may follow
    * again
    * @throws `ERR_OVERLOADED`, `ERR_STOPPING`, both before the first step
    */
-  async *follow(lastEventId: string | undefined, signal: AbortSignal): AsyncGenerator<EventStep, void> {
+  async *follow(
+    lastEventId: string | undefined,
+    signal: AbortSignal,
+    { inBursts = false }: { readonly inBursts?: boolean } = {}
+  ): AsyncGenerator<EventStep, void> {
     if (this.#stopped) throw new SheafError('ERR_STOPPING')
     if (this.#followers >= FOLLOWERS_MAX)
       throw new SheafError(
@@ -118,10 +151,12 @@ export class Events implements Startable {
           yield { kind: 'reset', id: this.#idOf(this.#last) }
           return
         }
-        const events = this.#after(position)
+        const events = this.#after(position, inBursts ? EVENTS_MAX : BATCH_MAX)
         position += events.length
-        if (events.length > 0) yield { kind: 'events', events }
-        else if (!(await this.#waitForEvent(signal))) yield { kind: 'quiet' }
+        if (events.length > 0) {
+          yield { kind: 'events', events }
+          if (inBursts) await this.#clock.sleep(BURST_MS, signal).catch(() => {})
+        } else if (!(await this.#waitForEvent(signal))) yield { kind: 'quiet' }
       }
     } finally {
       this.#followers--
@@ -163,9 +198,9 @@ export class Events implements Startable {
     this.#wakeSoon()
   }
 
-  /** @returns the events after number `position`, at most a batch */
-  #after(position: number): ClusterEvent[] {
-    const count = Math.min(this.#last - position, BATCH_MAX)
+  /** @returns the events after number `position`, the first of them */
+  #after(position: number, countMax: number): ClusterEvent[] {
+    const count = Math.min(this.#last - position, countMax)
     return Array.from({ length: count }, (_, i) => this.#ring[(position + 1 + i) % EVENTS_MAX] as ClusterEvent)
   }
 

@@ -8,6 +8,7 @@ import type { Directory } from '../../directory/directory.js'
 import type { VolumeId } from '../../domain/ids.js'
 import type { HeartbeatIndex } from '../../network/membership/heartbeat.js'
 import type { NodeDescription } from '../../network/membership/member-view.js'
+import type { RepairProgress } from '../../replication/volumes/volume-shipping.js'
 import type { NodeSpace } from '../../volumes/disk-reserve.js'
 import type { Volume } from '../../volumes/volume.js'
 import type { VolumeSet } from '../../volumes/volume-set.js'
@@ -17,13 +18,17 @@ const DIGEST_HEX = 32
 
 export interface SelfDescriptionComponents {
   readonly volumes: Pick<VolumeSet, 'epoch' | 'volumes'>
-  readonly directory: Pick<Directory, 'digest'>
+  readonly directory: Pick<Directory, 'digest' | 'count'>
   readonly isRetired: (volume: VolumeId) => boolean
   readonly space: () => Promise<NodeSpace>
   /** The models whose vectors this node searches. */
   readonly indexes?: () => readonly HeartbeatIndex[]
   /** See `tools` of a heartbeat. */
   readonly tools?: () => readonly string[]
+  /** See `http` of a heartbeat. */
+  readonly http?: () => readonly string[]
+  /** What is still to come from other nodes. */
+  readonly catchingUp?: () => Pick<RepairProgress, 'bytesPerSecond' | 'etaS'>
   /** See `purgedToMs` of a heartbeat. */
   readonly purgedToMs?: () => number | undefined
   /** See `ageMs` of a heartbeat. */
@@ -37,6 +42,7 @@ export class SelfDescription implements Startable {
   readonly #components: SelfDescriptionComponents
   readonly #init: { readonly name: string; readonly version: string }
   readonly #spaceLoop: WorkerLoop
+  readonly #startedAtMs: number
   readonly #volumesDigest = new VolumesDigest()
   /** Zeros until the disk was first queried. */
   #space: NodeSpace = { freeBytes: 0, totalBytes: 0 }
@@ -44,6 +50,7 @@ export class SelfDescription implements Startable {
   constructor(components: SelfDescriptionComponents, init: { readonly name: string; readonly version: string }) {
     this.#components = components
     this.#init = init
+    this.#startedAtMs = components.clock.now()
     const measure = async (): Promise<'idle'> => {
       this.#space = await components.space()
       return 'idle'
@@ -61,8 +68,11 @@ export class SelfDescription implements Startable {
 
   describe(): NodeDescription {
     const { volumes, isRetired, indexes = () => [] } = this.#components
-    const { ageMs } = this.#components
+    const { ageMs, directory } = this.#components
     const tools = this.#components.tools?.() ?? []
+    const http = this.#components.http?.() ?? []
+    const catchingUp = this.#components.catchingUp?.()
+    const photos = this.#unlessUnavailable(() => directory.count('all'))
     const purgedToMs = this.#components.purgedToMs?.()
     const { epoch } = volumes
     const held = volumes.volumes().filter(({ id }) => !isRetired(id))
@@ -70,22 +80,27 @@ export class SelfDescription implements Startable {
       ...this.#init,
       ...this.#space,
       epoch,
-      directoryDigest: this.#directoryDigest(),
+      startedAtMs: this.#startedAtMs,
+      directoryDigest: this.#unlessUnavailable(() => directory.digest()) ?? '',
       volumesDigest: this.#volumesDigest.of(held),
       heads: held.filter(({ id }) => id.startsWith(`${epoch}-`)).map(({ id, end }) => ({ volume: id, bytes: end })),
       indexes: indexes(),
       ...(tools.length > 0 && { tools }),
+      ...(http.length > 0 && { http }),
+      ...(photos !== undefined && { photos }),
+      ...(catchingUp !== undefined && { bytesPerS: catchingUp.bytesPerSecond }),
+      ...(catchingUp?.etaS !== undefined && { etaS: catchingUp.etaS }),
       ...(purgedToMs !== undefined && { purgedToMs }),
       ...(ageMs !== undefined && { ageMs: ageMs() })
     }
   }
 
-  /** @returns an empty text while the directory cannot be read */
-  #directoryDigest(): string {
+  /** @returns undefined while the directory cannot be read */
+  #unlessUnavailable<T>(look: () => T): T | undefined {
     try {
-      return this.#components.directory.digest()
+      return look()
     } catch (err) {
-      if (hasCode(err, 'ERR_DIRECTORY_UNAVAILABLE')) return ''
+      if (hasCode(err, 'ERR_DIRECTORY_UNAVAILABLE')) return undefined
       throw err
     }
   }

@@ -84,14 +84,14 @@ export interface HttpComponents {
     readonly duplicates: Pick<Similarity['duplicates'], 'list' | 'linked' | 'unlink' | 'tellApart' | 'forget'>
   }
   readonly cluster: Pick<ClusterStatus, 'members' | 'recordFormat' | 'remove'>
-  readonly jobs: Pick<Jobs, 'get'>
+  readonly jobs: Pick<Jobs, 'get' | 'list'>
   /** Names of places. Absent: they are shown by numbers only. */
   readonly places?: Places
   /** Absent where a node cannot be backed up. */
   readonly backup?: Pick<Backup, 'start'>
   /** Absent where there is no archive. */
   readonly archiving?: Pick<Archiving, 'status' | 'verify' | 'restore'>
-  readonly events: Pick<Events, 'follow'>
+  readonly events: Pick<Events, 'follow' | 'recent'>
   readonly clock: Clock
   readonly random: Pick<Random, 'bytes'>
   readonly log: Logger

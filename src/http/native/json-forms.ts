@@ -4,6 +4,8 @@ import type { LaidOutCount, LaidOutItem } from '../../admin/laid-out-items.js'
 import type { NodeStatus, VolumeReport } from '../../admin/maintenance.js'
 import type { ReplicationStatus } from '../../cluster/cluster.js'
 import type { ClusterMember } from '../../cluster/cluster-status.js'
+import type { ClusterEvent } from '../../cluster/events/events.js'
+import type { Progress } from '../../core/progress.js'
 import type { Order } from '../../directory/index-keys.js'
 import type { Timeline, TimelineBucket } from '../../directory/timeline.js'
 import type { Album } from '../../domain/album.js'
@@ -336,7 +338,13 @@ export function memberJson(member: ClusterMember): object {
     version: member.version ?? null,
     record_formats: member.formats === undefined ? null : [member.formats.min, member.formats.max],
     clock_skew_ms: member.clockSkewMs ?? null,
-    purged_to: timeOrNull(member.purgedToMs)
+    purged_to: timeOrNull(member.purgedToMs),
+    http: member.http ?? [],
+    started_at: timeOrNull(member.startedAtMs),
+    photos: member.photos ?? null,
+    directory_digest: member.directoryDigest ?? null,
+    bytes_per_s: member.bytesPerS ?? null,
+    eta_s: member.etaS ?? null
   }
 }
 
@@ -375,16 +383,32 @@ export function archiveStatusJson(status: ArchiveStatus): object {
 }
 
 export function jobJson(job: Job): object {
+  return { ...jobStateJson(job), result: snakeCase(job.result ?? null) }
+}
+
+export function jobStateJson(job: Job): object {
   return {
     job_id: job.id,
     kind: job.kind,
     state: job.state,
-    progress: job.progress === undefined ? null : { ...job.progress, total: job.progress.total ?? null },
+    progress: progressJson(job.progress),
     created_at: timeJson(job.createdAtMs),
     finished_at: timeOrNull(job.finishedAtMs),
-    result: snakeCase(job.result ?? null),
     error: job.error ?? null
   }
+}
+
+function progressJson(progress: Progress | undefined): object | null {
+  return progress === undefined ? null : { ...progress, total: progress.total ?? null }
+}
+
+/** What it is about, and when this node learned of it. */
+export function eventJson(event: ClusterEvent): object {
+  const at = timeJson(event.atMs)
+  if ('photoId' in event) return { photo_id: event.photoId, at }
+  if ('nodeId' in event) return { node_id: event.nodeId, at }
+  const { id, kind, state, progress } = event.job
+  return { job_id: id, kind, state, progress: progressJson(progress), at }
 }
 
 export function timeJson(ms: number): string {

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { acceptsCoding } from '../wire/codings.js'
 
 /** Best first: what a page is packed with when it is built. */
 const CODINGS = ['br', 'gzip'] as const
@@ -56,7 +57,7 @@ export class PageFiles {
 
   /** @param accepted - the Accept-Encoding header @returns undefined: there is no such file */
   find(name: string, accepted: string = ''): CodedFile | undefined {
-    return this.#files.get(name)?.find(({ coding }) => coding === 'identity' || accepts(accepted, coding))
+    return this.#files.get(name)?.find(({ coding }) => coding === 'identity' || acceptsCoding(accepted, coding))
   }
 }
 
@@ -69,12 +70,4 @@ async function codingsOf(name: string, type: string, read: ReadWebFile): Promise
     files.push({ type, coding, bytes: Buffer.from(bytes), etag })
   }
   return files
-}
-
-/** RFC 9110, section 12.5.3, for the two codings there are: what is named is taken, unless with a weight of 0. */
-function accepts(header: string, coding: Coding): boolean {
-  return header.split(',').some(item => {
-    const [name = '', ...parameters] = item.split(';').map(text => text.trim().toLowerCase())
-    return name === coding && !parameters.some(it => /^q=0(?:\.0*)?$/.test(it))
-  })
 }

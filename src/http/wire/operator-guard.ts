@@ -14,10 +14,15 @@ export class OperatorGuard {
     this.#digest = digestOf(token)
   }
 
-  /** @throws `ERR_NOT_OPERATOR`; the comparison takes the same time whatever was sent */
-  check({ authorization }: Pick<IncomingHttpHeaders, 'authorization'>): void {
+  /** The comparison takes the same time whatever was sent. */
+  isOperator({ authorization }: Pick<IncomingHttpHeaders, 'authorization'>): boolean {
     const token = BEARER.exec(authorization ?? '')?.[1]
-    if (token !== undefined && timingSafeEqual(digestOf(token), this.#digest)) return
+    return token !== undefined && timingSafeEqual(digestOf(token), this.#digest)
+  }
+
+  /** @throws `ERR_NOT_OPERATOR` */
+  check({ authorization }: Pick<IncomingHttpHeaders, 'authorization'>): void {
+    if (this.isOperator({ authorization })) return
     const fault =
       authorization === undefined ? "this needs the operator's token" : "this is not the operator's token of this node"
     throw new SheafError(

@@ -86,6 +86,28 @@ export class HttpServer implements Startable {
     })
   }
 
+  /**
+   * @param interfaces - this machine's addresses that others can use
+   * @returns origins that are true on other machines as well, best first, at most one for each address; so none of loopback
+   */
+  publicOrigins(interfaces: () => readonly string[]): string[] {
+    const origins = this.#servers.flatMap(server => {
+      const address = server.listening ? server.address() : null
+      if (address === null || typeof address === 'string' || isLoopback(address.address)) return []
+      const isWildcard = address.address === '0.0.0.0' || address.address === '::'
+      const takesIPv4 = address.address !== '::' || !this.#ipv6Only.has(server)
+      const takesIPv6 = address.address !== '0.0.0.0'
+      const hosts = isWildcard
+        ? interfaces().filter(host => (isIPv6(host) ? takesIPv6 : takesIPv4))
+        : address.address.includes('%')
+          ? []
+          : [address.address]
+      return hosts.map(host => originOf(server, host, address.port))
+    })
+    // browsers on the same network know IPv4 as a rule
+    return [...new Set(origins)].sort((a, b) => Number(a.includes('[')) - Number(b.includes('[')))
+  }
+
   /** The first address that it listens on; undefined: it does not, or only on Unix sockets. */
   address(): { readonly host: string; readonly port: number } | undefined {
     const addresses = this.#servers.map(server => server.address())
@@ -168,7 +190,15 @@ function listen(server: Server, options: object): Promise<void> {
 function urlOf(server: Server, { address, port }: AddressInfo, ipv6Only: boolean): string {
   const isWildcard = address === '0.0.0.0' || address === '::'
   const host = isWildcard ? (ipv6Only ? '::1' : '127.0.0.1') : address
+  return originOf(server, host, port)
+}
+
+function originOf(server: Server, host: string, port: number): string {
   return `${server instanceof TlsServer ? 'https' : 'http'}://${isIPv6(host) ? `[${host}]` : host}:${port}`
+}
+
+function isLoopback(host: string): boolean {
+  return host.startsWith('127.') || host === '::1'
 }
 
 function hostAndPort({ host, port }: { readonly host: string; readonly port: number }): string {

@@ -20,10 +20,17 @@
  *   wall       uint           its wall clock, ms since the Unix epoch; may be absent
  *   full       uint           1: its disk is full, so that it takes no copies; absent: it is not
  *   tools      [text]         what it decodes pictures with beside what every node has, e.g. `heif`; absent: nothing
+ *   http       [text]         origins under which its HTTP interface is reached, best first; those that are none are left out;
+ *                             absent: it does not know any
+ *   started    uint           when its process started, by its wall clock, ms since the Unix epoch; may be absent
+ *   photos     uint           that its directory shows; absent while that cannot be read
+ *   rate       uint           bytes of others that it takes in a second; may be absent
+ *   eta        uint           seconds until it has all, at that rate; absent: it cannot tell
  *   reaches    [text]         members that it hears itself, and that take what is passed on; absent: it passes nothing on
  *
  * `member.beat-via`, notify: the same to a member that is not connected, through another one (`../rpc/relay-transport.ts`).
  */
+import { parseHttpOrigin } from '../../core/http-origin.js'
 import { toWellFormed } from '../../domain/cbor.js'
 import { type ModelId, parseModelId } from '../../domain/features.js'
 import type { Hlc } from '../../domain/hlc.js'
@@ -56,6 +63,9 @@ const MODEL_ID_BYTES = 8
 const REACHES_MAX = 256
 const NODE_ID_CHARACTERS_MAX = 128
 const TOOLS_MAX = 8
+const HTTP_MAX = 4
+const HTTP_CHARACTERS_MAX = 256
+const ETA_S_MAX = 10 ** 10
 const TOOL_CHARACTERS_MAX = 32
 
 export interface Heartbeat {
@@ -87,6 +97,16 @@ export interface Heartbeat {
   readonly isFull?: boolean
   /** What the sender decodes pictures with beside what every node has. Absent: nothing. */
   readonly tools?: readonly string[]
+  /** Origins such as `https://a.example:8000` under which browsers may reach it, best first. Absent: it knows none. */
+  readonly http?: readonly string[]
+  /** When its process started, by its wall clock, ms since the Unix epoch. */
+  readonly startedAtMs?: number
+  /** In its directory. Absent: that cannot be read. */
+  readonly photos?: number
+  /** What it takes in of others, bytes a second. */
+  readonly bytesPerS?: number
+  /** Until it has all of others, at that rate. Absent: it cannot tell. */
+  readonly etaS?: number
   /** The members that the sender hears itself, and can pass messages on to. Absent: it is an older build, and passes none on. */
   readonly reaches?: readonly NodeId[]
 }
@@ -136,6 +156,11 @@ export function encodeHeartbeat(heartbeat: Heartbeat): Uint8Array {
     wall: heartbeat.wallMs === undefined ? undefined : boundedTime(heartbeat.wallMs),
     full: heartbeat.isFull === true ? 1 : undefined,
     tools: heartbeat.tools?.slice(0, TOOLS_MAX),
+    http: heartbeat.http?.slice(0, HTTP_MAX),
+    started: heartbeat.startedAtMs === undefined ? undefined : boundedTime(heartbeat.startedAtMs),
+    photos: heartbeat.photos,
+    rate: heartbeat.bytesPerS,
+    eta: heartbeat.etaS === undefined ? undefined : Math.min(heartbeat.etaS, ETA_S_MAX),
     reaches: heartbeat.reaches?.slice(0, REACHES_MAX)
   })
 }
@@ -162,6 +187,11 @@ export function decodeHeartbeat(body: Uint8Array): Heartbeat {
     ...(message.has('wall') && { wallMs: message.uint('wall', TIME_MS_MAX) }),
     ...(message.has('full') && { isFull: message.uint('full', 1) === 1 }),
     ...(message.has('tools') && { tools: message.texts('tools', TOOLS_MAX, TOOL_CHARACTERS_MAX) }),
+    ...(message.has('http') && { http: origins(message) }),
+    ...(message.has('started') && { startedAtMs: message.uint('started', TIME_MS_MAX) }),
+    ...(message.has('photos') && { photos: message.uint('photos') }),
+    ...(message.has('rate') && { bytesPerS: message.uint('rate') }),
+    ...(message.has('eta') && { etaS: message.uint('eta', ETA_S_MAX) }),
     ...(message.has('reaches') && {
       reaches: message.texts('reaches', REACHES_MAX, NODE_ID_CHARACTERS_MAX) as NodeId[]
     })
@@ -187,6 +217,11 @@ function index(message: Message): HeartbeatIndex {
   const model = parseModelId(Buffer.from(fixedBytes(message, 'model', MODEL_ID_BYTES)).toString('hex'))
   if (model === undefined) throw invalidField('model')
   return { model, shards: decodeShards(fixedBytes(message, 'shards', SHARD_SET_BYTES)) }
+}
+
+/** Pages link to them: nothing but origins is believed. */
+function origins(message: Message): string[] {
+  return message.texts('http', HTTP_MAX, HTTP_CHARACTERS_MAX).flatMap(text => parseHttpOrigin(text) ?? [])
 }
 
 function digest(message: Message, name: string): string {

@@ -183,7 +183,7 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     const [photo] = await metas()
     const id = photo?.photo_id ?? ''
     const page = await browser.open(`${node.url}/#/photo/${id}`)
-    await page.route('**/events', () => {}) // it does not hear of the other edit
+    await page.route('**/events?*', () => {}) // it does not hear of the other edit
     await page.reload()
     await page.locator('.lightbox-large img.is-ready').waitFor()
     await page.keyboard.press('i')

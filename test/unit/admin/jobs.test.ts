@@ -91,6 +91,30 @@ describe('Jobs', () => {
     expect(jobs.get(ids[149] as string)?.result).toBe(149)
   })
 
+  test('listeners hear of each state at once, and of progress once a second', async () => {
+    const { jobs, clock } = withJobs()
+    const gate = new Gate()
+    const heard: string[] = []
+    jobs.onChange(({ state, progress }) => heard.push(`${clock.monotonic()} ${state} ${progress?.done ?? '-'}`))
+    const from = clock.monotonic()
+    jobs.start('scrub', async progress => {
+      for (let done = 1; done <= 250; done++) {
+        progress({ done, total: undefined, unit: 'bytes' })
+        await clock.sleep(10)
+      }
+      await gate.opened
+    })
+    await clock.advance(5_000)
+    expect(heard).toEqual([
+      `${from} running -`,
+      ...[100, 200, 250].map((n, i) => `${from + 1_000 * (i + 1)} running ${n}`)
+    ])
+    gate.open()
+    await clock.advance(5_000)
+    expect(heard.slice(4)).toEqual([expect.stringMatching(/ done 250$/)])
+    expect(clock.pending).toBe(0)
+  })
+
   test('stop cancels running jobs, waits for them, and lets none start', async () => {
     const { jobs, clock } = withJobs()
     const gate = new Gate()

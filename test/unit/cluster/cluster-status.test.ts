@@ -82,6 +82,16 @@ test('members are shown with the data of their heartbeats, and with their lag', 
   expect([a?.purgedToMs, b?.purgedToMs, c?.purgedToMs]).toEqual([undefined, undefined, 5])
 })
 
+test('what a member says of itself is told; how it catches up only while it is in reach', async () => {
+  const told = { http: ['http://10.0.0.7:8000'], startedAtMs: 4, photos: 6, bytesPerS: 5, etaS: 8 }
+  const heartbeat = { ...HEARTBEAT, ...told, directoryDigest: 'ab' }
+  const members = [view('a', { heartbeat, state: 'via' }), view('b', { heartbeat, state: 'down' }), view('c')]
+  const [a, b, c] = await status({ membership: { members: () => members } }).members()
+  expect(a).toMatchObject({ ...told, directoryDigest: 'ab' })
+  expect(b).toMatchObject({ http: told.http, photos: 6, bytesPerS: undefined, etaS: undefined })
+  expect(c).toMatchObject({ http: [], directoryDigest: undefined, photos: undefined })
+})
+
 test('the cluster has purged what the last of its members has, and it is not known while one does not say', () => {
   const member = (purgedToMs: number | undefined, state: ClusterMember['state'] = 'alive'): ClusterMember => {
     return { ...view('m', { state }), purgedToMs, lagBytes: 0, disk: undefined, version: '1' }

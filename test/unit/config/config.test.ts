@@ -7,6 +7,7 @@ import { SheafError } from '../../../src/core/errors.js'
 const GOOD: Readonly<Record<SettingName, readonly [string, string]>> = {
   data: ['/a', '/b'],
   http: ['127.0.0.1:1', '[::1]:2'],
+  advertiseHttp: ['http://10.0.0.7:8000', 'https://a.example,http://[fd00::7]:8000'],
   tlsCert: ['/c', '/d'],
   tlsKey: ['/e', '/f'],
   allowHost: ['one.example', 'two.example,three.example'],
@@ -99,6 +100,7 @@ test('without anything said, the defaults are those of the contract', () => {
     logLevel: 'info',
     p2p: { host: '127.0.0.1', port: 4001 },
     advertise: undefined,
+    advertiseHttp: undefined,
     join: [],
     joinIsDefault: true,
     mdns: false,
@@ -210,6 +212,16 @@ test('HTTP is served at several addresses, and on Unix sockets', () => {
   expect(p2p('unix:/run/sheaf.sock')).toBe('127.0.0.1')
   expect(p2p('unix:/run/sheaf.sock', '[::1]:1')).toBe('127.0.0.1')
   expect(p2p('127.0.0.1:1', '[::]:1')).toBe('0.0.0.0')
+})
+
+test('where browsers find the node are origins, at most four', () => {
+  const origins = (...args: readonly string[]) => load({ args }).advertiseHttp
+  expect(origins('--advertise-http', 'HTTPS://A.example/', '--advertise-http=http://b:8000')).toEqual([
+    'https://a.example',
+    'http://b:8000'
+  ])
+  for (const bad of ['a.example', 'http://a/path', 'http://u@a', '', 'http://a,'.repeat(4).concat('http://b')])
+    expect(faultsOf({ args: ['--advertise-http', bad] }), bad).toHaveLength(1)
 })
 
 test('proxies to trust are addresses and networks', () => {

@@ -24,6 +24,9 @@ export type TrashedPhoto = Answer<'/trash'>['photos'][number]
 export type Cluster = Answer<'/cluster'>
 export type Member = Cluster['members'][number]
 export type Status = Answer<'/status'>
+export type Job = Answer<'/v1/admin/jobs'>['jobs'][number]
+export type RecentEvent = Answer<'/events/recent'>['events'][number]
+export type SessionAnswer = Answer<'/session'>
 
 export interface Ask {
   /** For the braces of the path. */
@@ -54,15 +57,21 @@ export class ApiError extends Error {
 
 export const UNREACHABLE = 'ERR_NODE_UNREACHABLE'
 
+/** What asks, although the question has a body. */
+const READS: ReadonlySet<string> = new Set(['/v1/photos/exists', '/v1/photos/lookup'])
+
 /** The interface of the node that the page came from, with the types of its own document. */
 export class Api {
   readonly #fetch: typeof fetch
   /** Whether the node has answered the last request. */
   readonly #onReach: (isReached: boolean) => void
+  readonly #isLost: () => boolean
 
-  constructor(fetcher: typeof fetch, onReach: (isReached: boolean) => void) {
+  /** @param isLost - then nothing is changed: an answer that is not there would leave open whether it was */
+  constructor(fetcher: typeof fetch, onReach: (isReached: boolean) => void, isLost: () => boolean) {
     this.#fetch = fetcher
     this.#onReach = onReach
+    this.#isLost = isLost
   }
 
   async get<P extends PathsWith<'get'>>(path: P, ask: Ask = {}): Promise<Answer<P>> {
@@ -95,6 +104,8 @@ export class Api {
 
   async #json(method: string, path: string, ask: Ask, body?: unknown): Promise<{ body: unknown; etag: string }> {
     const { signal = null } = ask
+    if (method !== 'GET' && !READS.has(path) && this.#isLost())
+      throw new ApiError(UNREACHABLE, 0, 'the node does not answer')
     const init: RequestInit = { method, signal, headers: { ...ask.headers } }
     if (body !== undefined) {
       init.headers = { ...ask.headers, 'content-type': 'application/json' }

@@ -5,6 +5,7 @@ import { sizeUrl } from '../api/photo-urls.js'
 import { Dialog } from '../parts/dialog.js'
 import { Icon } from '../parts/icons.js'
 import { useLoaded } from '../parts/loaded.js'
+import { useWrites } from '../parts/lost-bar.js'
 import { Problem } from '../parts/problem.js'
 import { ScrollPage } from '../parts/scroll-page.js'
 import { NameForm } from '../parts/selection-bar.js'
@@ -19,6 +20,7 @@ export function AlbumsPage(): JSX.Element {
   const app = useApp()
   const albums = useLoaded('albums', signal => app.api.get('/v1/albums', { signal }), { follows: true })
   const isAsking = useSignal(false)
+  const writes = useWrites()
   const create = async (title: string): Promise<void> => {
     isAsking.value = false
     try {
@@ -37,6 +39,7 @@ export function AlbumsPage(): JSX.Element {
         <button
           type="button"
           class="button"
+          {...writes}
           onClick={() => {
             isAsking.value = true
           }}
@@ -107,6 +110,7 @@ export function AlbumPage({ id }: { readonly id: string }): JSX.Element {
   const app = useApp()
   const album = useLoaded(id, signal => app.api.get('/v1/albums/{id}', { params: { id }, signal }), { follows: true })
   const asks = useSignal<'rename' | 'delete' | undefined>(undefined)
+  const writes = useWrites()
   if (album.error.value !== undefined) return <Problem error={album.error.value} />
   const { name = '', count = 0 } = album.value.value ?? {}
   const close = (): void => {
@@ -147,7 +151,8 @@ export function AlbumPage({ id }: { readonly id: string }): JSX.Element {
         type="button"
         class="icon-button"
         aria-label={t.albumsPage.rename}
-        title={t.albumsPage.rename}
+        title={writes.title ?? t.albumsPage.rename}
+        disabled={writes.disabled}
         onClick={() => {
           asks.value = 'rename'
         }}
@@ -158,7 +163,8 @@ export function AlbumPage({ id }: { readonly id: string }): JSX.Element {
         type="button"
         class="icon-button"
         aria-label={t.albumsPage.delete}
-        title={t.albumsPage.delete}
+        title={writes.title ?? t.albumsPage.delete}
+        disabled={writes.disabled}
         onClick={() => {
           asks.value = 'delete'
         }}

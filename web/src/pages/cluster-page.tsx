@@ -1,14 +1,23 @@
+import { useSignal } from '@preact/signals'
 import type { JSX } from 'preact'
 import type { Cluster, Member, Status } from '../api/client.js'
 import { Icon } from '../parts/icons.js'
 import { useLoaded } from '../parts/loaded.js'
+import { useWrites } from '../parts/lost-bar.js'
 import { Problem } from '../parts/problem.js'
 import { ScrollPage } from '../parts/scroll-page.js'
 import { useApp } from '../state/app.js'
+import { samePlaceAt } from '../state/session.js'
 import { t } from '../texts/en.js'
+import { happeningsOf } from './happenings.js'
+import { Jobs } from './jobs.js'
+import { RemoveMember } from './remove-member.js'
 import { safetyOf } from './safety.js'
 
 const EVERY_MS = 3_000
+/** So many are read, and told in so many lines at most. */
+const EVENTS_READ = 500
+const EVENTS_SHOWN = 15
 const words = t.clusterPage
 
 /** Whether all is safe, at a glance; below it, why. */
@@ -41,13 +50,22 @@ export function ClusterPage(): JSX.Element {
       <section aria-label={words.members}>
         <h2>{words.members}</h2>
         <ul class="members">
-          {now.members.map(member => (
-            <MemberCard key={member.id} member={member} />
+          {inOrder(now.members).map(member => (
+            <MemberCard
+              key={member.id}
+              member={member}
+              digest={now.members.find(({ self }) => self)?.directory_digest ?? null}
+              onRemoved={cluster.load}
+            />
           ))}
         </ul>
+        {now.members.length > 1 && !app.session.can.value.has('operate') && (
+          <p class="quiet hint">{words.operatorOnly}</p>
+        )}
       </section>
       {status.value.value !== undefined && <Here status={status.value.value} />}
       {now.laid_out.length > 0 && <LaidOut cluster={now} />}
+      <Jobs />
       <Happenings members={now.members} />
       <p class="foot">
         <a href="/docs">{words.programs}</a>
@@ -56,14 +74,37 @@ export function ClusterPage(): JSX.Element {
   )
 }
 
-function MemberCard({ member }: { readonly member: Member }): JSX.Element {
+interface MemberCardProps {
+  readonly member: Member
+  /** Of this node's directory. */
+  readonly digest: string | null
+  readonly onRemoved: () => void
+}
+
+function MemberCard({ member, digest, onRemoved }: MemberCardProps): JSX.Element {
+  const { session } = useApp()
+  const isAsking = useSignal(false)
+  const writes = useWrites()
   const { name, id, self, state, last_seen, lag_bytes, disk, version, clock_skew_ms, purged_to } = member
+  const { http, started_at, photos, directory_digest, bytes_per_s, eta_s } = member
   const used = disk === null || disk.total_bytes === 0 ? 0 : 1 - disk.free_bytes / disk.total_bytes
+  const isSame = self || digest === null || directory_digest === null ? undefined : digest === directory_digest
+  const called = name || id
+  const isThere = state !== 'down' && state !== 'left'
+  const link = self || http.length === 0 ? undefined : samePlaceAt({ id, name, http }, location)
   return (
     <li class="member">
       <header>
         <span class={`dot is-${state}`} aria-hidden="true" />
-        <h3 title={id}>{name || id}</h3>
+        <h3 title={id}>
+          {link === undefined ? (
+            called
+          ) : (
+            <a href={link} aria-label={words.open(called)}>
+              {called}
+            </a>
+          )}
+        </h3>
         <span class="quiet">{self ? words.thisOne : words.state[state]}</span>
       </header>
       <dl class="facts">
@@ -74,7 +115,19 @@ function MemberCard({ member }: { readonly member: Member }): JSX.Element {
           </>
         )}
         <dt>{words.lag}</dt>
-        <dd>{lag_bytes === null ? words.unknown : lag_bytes === 0 ? words.nothingToCome : t.size(lag_bytes)}</dd>
+        <dd>
+          {lag_bytes === null
+            ? words.unknown
+            : lag_bytes === 0
+              ? words.nothingToCome
+              : words.lagOf(lag_bytes, bytes_per_s, eta_s)}
+        </dd>
+        {photos !== null && (
+          <>
+            <dt>{words.photosHere}</dt>
+            <dd>{words.photosOf(photos, isSame)}</dd>
+          </>
+        )}
         {disk !== null && (
           <>
             <dt>{words.disk}</dt>
@@ -84,12 +137,41 @@ function MemberCard({ member }: { readonly member: Member }): JSX.Element {
             </dd>
           </>
         )}
+        {started_at !== null && isThere && (
+          <>
+            <dt>{words.since}</dt>
+            <dd>{t.moment(started_at)}</dd>
+          </>
+        )}
         <dt>{words.version}</dt>
         <dd>{version ?? words.unknown}</dd>
         <dt>{words.purgedTo}</dt>
         <dd>{purged_to === null ? words.unknown : t.moment(purged_to)}</dd>
       </dl>
       {clock_skew_ms !== null && Math.abs(clock_skew_ms) > 5_000 && <p class="note">{words.skew(clock_skew_ms)}</p>}
+      {state === 'down' && session.can.value.has('operate') && (
+        <button
+          type="button"
+          class="button button-danger member-remove"
+          {...writes}
+          aria-label={words.removeTitle(called)}
+          onClick={() => {
+            isAsking.value = true
+          }}
+        >
+          {words.remove}
+        </button>
+      )}
+      {isAsking.value && (
+        <RemoveMember
+          id={id}
+          name={called}
+          onRemoved={onRemoved}
+          onClose={() => {
+            isAsking.value = false
+          }}
+        />
+      )}
     </li>
   )
 }
@@ -152,23 +234,33 @@ function LaidOut({ cluster }: { readonly cluster: Cluster }): JSX.Element {
 }
 
 function Happenings({ members }: { readonly members: readonly Member[] }): JSX.Element {
-  const { live } = useApp()
-  const events = live.events.value
+  const app = useApp()
+  const recent = useLoaded(
+    'recent',
+    signal => app.api.get('/events/recent', { query: { limit: EVENTS_READ }, signal }),
+    { follows: true }
+  )
+  const { events } = recent.value.value ?? {}
   return (
     <section aria-label={words.events}>
       <h2>{words.events}</h2>
-      {events.length === 0 && <p class="quiet">{words.noEvents}</p>}
+      {events?.length === 0 && <p class="quiet">{words.noEvents}</p>}
       <ul class="events">
-        {events.map(({ name, at, nodeId, photoId }) => (
-          <li key={`${at} ${name} ${photoId ?? nodeId}`}>
+        {happeningsOf(events ?? [], EVENTS_SHOWN).map(({ id, type, at, count, nodeId }) => (
+          <li key={id}>
             <time dateTime={at}>{t.moment(at)}</time>
-            <span>{words.event[name] ?? name}</span>
+            <span>{words.event[type](count)}</span>
             <span class="quiet">{nodeId === undefined ? '' : nameOf(members, nodeId)}</span>
           </li>
         ))}
       </ul>
     </section>
   )
+}
+
+/** This one first. */
+function inOrder(members: readonly Member[]): readonly Member[] {
+  return [...members].sort((a, b) => Number(b.self) - Number(a.self) || a.name.localeCompare(b.name))
 }
 
 function nameOf(members: readonly Member[], id: string | null): string {

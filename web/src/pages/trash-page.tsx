@@ -3,6 +3,7 @@ import type { JSX } from 'preact'
 import { ApiError, type TrashedPhoto } from '../api/client.js'
 import { Dialog } from '../parts/dialog.js'
 import { useLoaded } from '../parts/loaded.js'
+import { useWrites } from '../parts/lost-bar.js'
 import { Problem } from '../parts/problem.js'
 import { ScrollPage } from '../parts/scroll-page.js'
 import { Blur } from '../parts/tile.js'
@@ -30,6 +31,7 @@ export function TrashPage(): JSX.Element {
     trash.load()
   }
   const isAsking = useSignal(false)
+  const writes = useWrites()
   const close = (): void => {
     isAsking.value = false
   }
@@ -52,6 +54,7 @@ export function TrashPage(): JSX.Element {
           <button
             type="button"
             class="button"
+            {...writes}
             onClick={() => {
               isAsking.value = true
             }}
@@ -98,6 +101,7 @@ export function TrashPage(): JSX.Element {
 
 /** Its picture is gone with it: what is left is the blur that stands in its record. */
 function TrashRow({ photo, onRestore }: { readonly photo: TrashedPhoto; readonly onRestore: () => void }): JSX.Element {
+  const writes = useWrites()
   const { name, thumbhash, restorable, purge_after, taken_at, created_at } = photo
   return (
     <li class="trash-row">
@@ -112,7 +116,8 @@ function TrashRow({ photo, onRestore }: { readonly photo: TrashedPhoto; readonly
       <button
         type="button"
         class="button"
-        disabled={!restorable}
+        disabled={!restorable || writes.disabled}
+        title={writes.title}
         aria-label={`${t.trashPage.restore}: ${name}`}
         onClick={onRestore}
       >

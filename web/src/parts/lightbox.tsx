@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals'
 import type { JSX } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
-import { ApiError, type Meta } from '../api/client.js'
+import { ApiError, type Meta, UNREACHABLE } from '../api/client.js'
 import { originalUrl } from '../api/photo-urls.js'
 import { useApp } from '../state/app.js'
 import { deletePhotos, editPhoto, restorePhotos, type TaggedMeta } from '../state/edits.js'
@@ -9,6 +9,7 @@ import { t } from '../texts/en.js'
 import { wordsFor } from '../texts/problems.js'
 import { Icon, type IconName } from './icons.js'
 import { type KeyActions, useKeys } from './keys.js'
+import { LostBar, useWrites } from './lost-bar.js'
 import { PhotoInfo } from './photo-info.js'
 import { Problem } from './problem.js'
 import { nameOf, Stage } from './stage.js'
@@ -43,7 +44,8 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
     } catch (reason) {
       if (signal?.aborted === true) return
       if (!(reason instanceof ApiError)) throw reason
-      error.value = reason
+      // what was read stays while the node is gone
+      if (reason.code !== UNREACHABLE || meta.peek() === undefined) error.value = reason
     }
   }
   useEffect(() => {
@@ -177,6 +179,7 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
   useKeys('photo', keys)
 
   const { body } = meta.value ?? {}
+  const writes = useWrites()
   return (
     <dialog
       ref={dialog}
@@ -188,6 +191,7 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
       }}
     >
       <div class="lightbox-stage">
+        <LostBar />
         <div class="lightbox-bar">
           <ToolButton icon="left" label={t.back} onClick={close} />
           <span class="lightbox-title">{body !== undefined && titleOf(body)}</span>
@@ -203,11 +207,12 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
             icon="heart"
             label={t.photo.favourite}
             isOn={body?.favourite === true}
+            {...writes}
             onClick={() => void like()}
           />
           <ToolButton icon="download" label={t.photo.download} onClick={download} />
           <ToolButton icon="info" label={t.photo.info} isOn={hasInfo.value} onClick={toggleInfo} />
-          <ToolButton icon="trash" label={t.photo.delete} onClick={() => void remove()} />
+          <ToolButton icon="trash" label={t.photo.delete} {...writes} onClick={() => void remove()} />
         </div>
         {error.value !== undefined ? (
           <Problem error={error.value} onAgain={() => void read()} />
@@ -257,12 +262,16 @@ interface ToolButtonProps {
   readonly icon: IconName
   readonly label: string
   readonly isOn?: boolean
+  readonly disabled?: boolean
+  /** Default: the label. */
+  readonly title?: string | undefined
   readonly onClick: () => void
 }
 
-function ToolButton({ icon, label, isOn, onClick }: ToolButtonProps): JSX.Element {
+function ToolButton({ icon, label, isOn, onClick, disabled = false, title = label }: ToolButtonProps): JSX.Element {
+  const state = { disabled, title, 'aria-pressed': isOn }
   return (
-    <button type="button" class="icon-button" aria-label={label} title={label} aria-pressed={isOn} onClick={onClick}>
+    <button type="button" class="icon-button" aria-label={label} {...state} onClick={onClick}>
       <Icon name={icon} filled={isOn === true && icon === 'heart'} />
     </button>
   )

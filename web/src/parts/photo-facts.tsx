@@ -5,6 +5,7 @@ import type { PhotoChange } from '../state/edits.js'
 import { dateText, placeText, typedDate, typedPlace } from '../state/typed-facts.js'
 import { t } from '../texts/en.js'
 import { Icon } from './icons.js'
+import { useWrites } from './lost-bar.js'
 
 export interface PhotoFactsProps {
   readonly meta: Meta
@@ -91,6 +92,7 @@ interface EditableFactProps {
 function EditableFact({ label, hint, text, children, onText }: EditableFactProps): JSX.Element {
   const isOpen = useSignal(false)
   const wrong = useSignal<string | undefined>(undefined)
+  const writes = useWrites()
   const close = (): void => {
     isOpen.value = false
     wrong.value = undefined
@@ -103,7 +105,8 @@ function EditableFact({ label, hint, text, children, onText }: EditableFactProps
           type="button"
           class="icon-button"
           aria-label={label}
-          title={label}
+          title={writes.title ?? label}
+          disabled={writes.disabled}
           onClick={() => {
             isOpen.value = true
           }}

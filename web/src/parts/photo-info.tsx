@@ -11,6 +11,7 @@ import { t } from '../texts/en.js'
 import { wordsFor } from '../texts/problems.js'
 import { Icon } from './icons.js'
 import { useLoaded } from './loaded.js'
+import { useWrites } from './lost-bar.js'
 import { PhotoFacts } from './photo-facts.js'
 
 const SIMILAR_MAX = 12
@@ -29,6 +30,7 @@ export function PhotoInfo({ meta, onChange, onClose, onRate }: PhotoInfoProps): 
   const { body, etag } = meta
   const { photo_id: id } = body
   const note = useSignal('')
+  const writes = useWrites()
   const caption = useRef<HTMLTextAreaElement>(null)
   const guarded = async (change: () => Promise<void>): Promise<void> => {
     try {
@@ -97,6 +99,8 @@ export function PhotoInfo({ meta, onChange, onClose, onRate }: PhotoInfoProps): 
           placeholder={t.photo.captionHint}
           rows={2}
           maxLength={2000}
+          readOnly={writes.disabled}
+          title={writes.title}
           onBlur={saveCaption}
           onKeyDown={event => {
             if (event.key !== 'Enter' || event.shiftKey) return
@@ -160,7 +164,7 @@ function Stars({
   readonly onRate: (rating: number) => void
 }): JSX.Element {
   return (
-    <fieldset class="stars">
+    <fieldset class="stars" {...useWrites()}>
       <legend>{t.photo.rating}</legend>
       {[1, 2, 3, 4, 5].map(n => (
         <button
@@ -204,7 +208,15 @@ function Labels({ title, add, known, children, onAdd }: LabelsProps): JSX.Elemen
           onAdd(name)
         }}
       >
-        <input name="name" list={list} placeholder={add} aria-label={add} maxLength={100} autocomplete="off" />
+        <input
+          name="name"
+          list={list}
+          placeholder={add}
+          aria-label={add}
+          maxLength={100}
+          autocomplete="off"
+          {...useWrites()}
+        />
         <datalist id={list}>
           {known.slice(0, 200).map(name => (
             <option key={name} value={name} />
@@ -226,7 +238,7 @@ function Chip({ href, remove, children, onRemove }: ChipProps): JSX.Element {
   return (
     <li class="chip">
       {href === undefined ? <span>{children}</span> : <a href={href}>{children}</a>}
-      <button type="button" aria-label={remove} onClick={onRemove}>
+      <button type="button" aria-label={remove} {...useWrites()} onClick={onRemove}>
         <Icon name="close" />
       </button>
     </li>
@@ -246,6 +258,7 @@ function Versions({
   const versions = useLoaded(`${id} ${etag}`, signal =>
     app.api.get('/photo/{id}/conflicts', { params: { id }, signal })
   )
+  const writes = useWrites()
   const conflicts = versions.value.value?.conflicts ?? []
   if (conflicts.length === 0) return null
   const restore = async (n: number): Promise<void> => {
@@ -266,7 +279,7 @@ function Versions({
         {conflicts.map(({ n, name, caption, rating }) => (
           <li key={n}>
             <span>{[caption ?? name, ...(rating === null ? [] : [t.photo.stars(rating)])].join(' · ')}</span>
-            <button type="button" class="button" onClick={() => void restore(n)}>
+            <button type="button" class="button" {...writes} onClick={() => void restore(n)}>
               {t.photo.restoreVersion}
             </button>
           </li>

@@ -21,6 +21,7 @@ import { Dialog } from './dialog.js'
 import { Icon } from './icons.js'
 import { type KeyActions, type SelectionKey, useKeys } from './keys.js'
 import { useLoaded } from './loaded.js'
+import { useWrites } from './lost-bar.js'
 
 export interface SelectionBarProps {
   readonly timeline: Timeline
@@ -185,8 +186,9 @@ interface BarButtonProps {
 }
 
 function BarButton({ icon, label, isBusy, onClick }: BarButtonProps): JSX.Element {
+  const { disabled, title = label } = useWrites()
   return (
-    <button type="button" class="button button-plain" title={label} disabled={isBusy} onClick={onClick}>
+    <button type="button" class="button button-plain" title={title} disabled={isBusy || disabled} onClick={onClick}>
       <Icon name={icon} />
       <span class="button-label">{label}</span>
     </button>

@@ -8,6 +8,7 @@ import { t } from '../texts/en.js'
 import { droppedFiles, pickedFiles } from '../upload/dropped-files.js'
 import { Icon, type IconName } from './icons.js'
 import { type KeyActions, useKeys } from './keys.js'
+import { LostBar } from './lost-bar.js'
 import { ToastArea } from './toast.js'
 import { UploadPanel } from './upload-panel.js'
 
@@ -92,7 +93,7 @@ export function Shell({ children }: { readonly children: ComponentChildren }): J
         ))}
       </nav>
       <main id="content" class="content" tabIndex={-1}>
-        <LostBar />
+        {app.route.value.page !== 'photo' && <LostBar />}
         {children}
       </main>
       <UploadPanel />
@@ -144,16 +145,6 @@ export function FileInput({ input, isFolder, onFiles }: FileInputProps): JSX.Ele
         event.currentTarget.value = ''
       }}
     />
-  )
-}
-
-function LostBar(): JSX.Element | null {
-  const { live } = useApp()
-  if (!live.isLost.value) return null
-  return (
-    <div class="lost" role="alert">
-      <strong>{t.lost.title}</strong> {t.lost.hint}
-    </div>
   )
 }
 

@@ -6,7 +6,9 @@ import { browserTimers, type Timers } from '../browser/timers.js'
 import { formatRoute, parseRoute, type Route } from '../router.js'
 import { Uploads } from '../upload/uploads.js'
 import { Live } from './live.js'
+import { operatorHeaders } from './operator.js'
 import { NOTHING, type Selection } from './selection.js'
+import { Session } from './session.js'
 import { Timeline } from './timeline.js'
 import { Toasts } from './toasts.js'
 
@@ -21,6 +23,7 @@ export class App {
   readonly timers: Timers = browserTimers
   readonly live: Live
   readonly api: Api
+  readonly session: Session
   readonly toasts: Toasts
   readonly uploads: Uploads
   readonly route: Signal<Route>
@@ -40,8 +43,18 @@ export class App {
   #depth = 0
 
   constructor() {
-    this.live = new Live({ timers: this.timers, open: () => new EventSource('/events') })
-    this.api = new Api(window.fetch.bind(window), isReached => this.live.reached(isReached))
+    this.live = new Live({ timers: this.timers, open: () => new EventSource('/events?bursts=true'), answers })
+    const { live } = this
+    this.api = new Api(
+      window.fetch.bind(window),
+      isReached => live.reached(isReached),
+      () => live.isLost.peek()
+    )
+    this.session = new Session({
+      ask: () => this.api.get('/session', { headers: operatorHeaders() }),
+      storage: localStorage,
+      timers: this.timers
+    })
     this.toasts = new Toasts(this.timers)
     this.uploads = new Uploads({ api: this.api, timers: this.timers, isLost: this.live.isLost })
     this.route = signal(parseRoute(location.hash))
@@ -52,6 +65,7 @@ export class App {
       return below
     })
     this.live.onChange(() => {
+      void this.session.load()
       for (const timeline of this.#timelines.values()) void timeline.load()
     })
   }
@@ -63,6 +77,7 @@ export class App {
       this.route.value = route
     })
     document.addEventListener('visibilitychange', () => (document.hidden ? this.live.stop() : this.live.start()))
+    window.addEventListener('offline', () => this.live.reached(false))
     window.addEventListener('pagehide', () => this.live.stop())
     this.live.start()
   }
@@ -98,6 +113,15 @@ export class App {
       void timeline.load()
     }
     return timeline
+  }
+}
+
+/** @returns whether the node answers, within a second */
+async function answers(): Promise<boolean> {
+  try {
+    return (await fetch('/health/live', { signal: AbortSignal.timeout(1_000) })).ok
+  } catch {
+    return false
   }
 }
 

@@ -1,52 +1,46 @@
 import { type Signal, signal } from '@preact/signals'
 import type { Timers } from '../browser/timers.js'
 
-export const EVENT_NAMES = [
+/** Of what is on the page, something may be otherwise. */
+const CHANGES = [
   'photo.uploaded',
   'photo.updated',
   'photo.deleted',
+  'photos.changed',
   'member.up',
   'member.down',
-  'repair.done'
+  'repair.done',
+  'reset'
 ] as const
-export type EventName = (typeof EVENT_NAMES)[number]
-
-export interface LiveEvent {
-  readonly name: EventName
-  readonly photoId: string | undefined
-  readonly nodeId: string | undefined
-  /** RFC 3339. */
-  readonly at: string
-}
 
 /** The part of an EventSource that is used. */
 export interface EventStream {
   readonly readyState: number
-  addEventListener(name: string, listener: (event: { readonly data?: unknown }) => void): void
+  addEventListener(name: string, listener: () => void): void
   close(): void
 }
 
 export interface LiveComponents {
   readonly timers: Timers
   readonly open: () => EventStream
+  /** @returns whether the node answers anything at all: it may have too many followers */
+  readonly answers: () => Promise<boolean>
 }
 
 const CLOSED = 2
 /** A node that restarts is away for a moment: no reason to alarm anybody. */
-const LOST_AFTER_MS = 1_500
+const LOST_AFTER_MS = 1_000
 const AGAIN_MS = 2_000
 /** Many uploads are as many events: the page reads anew once for all of them. */
 const BURST_MS = 400
-const EVENTS_KEPT = 50
 
 /** Follows what happens in the cluster, and notices when the node is gone. */
 export class Live {
   /** Whether the node has been out of reach for a while. */
   readonly isLost: Signal<boolean> = signal(false)
-  /** Newest first. */
-  readonly events: Signal<readonly LiveEvent[]> = signal([])
   readonly #components: LiveComponents
   readonly #listeners = new Set<() => void>()
+  readonly #jobListeners = new Set<() => void>()
   #stream: EventStream | undefined
   #cancelAlarm: (() => void) | undefined
   #cancelAgain: (() => void) | undefined
@@ -60,6 +54,12 @@ export class Live {
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  /** Called when a job of the node has gone on. @returns a function that ends it */
+  onJob(listener: () => void): () => void {
+    this.#jobListeners.add(listener)
+    return () => this.#jobListeners.delete(listener)
   }
 
   /** Begins to follow; whoever followed before reads anew. */
@@ -78,8 +78,10 @@ export class Live {
       this.reached(false)
       if (stream.readyState === CLOSED) this.#restart()
     })
-    stream.addEventListener('reset', () => this.#changed())
-    for (const name of EVENT_NAMES) stream.addEventListener(name, ({ data }) => this.#happened(name, String(data)))
+    for (const name of CHANGES) stream.addEventListener(name, () => this.#changed())
+    stream.addEventListener('job.progress', () => {
+      for (const listener of this.#jobListeners) listener()
+    })
   }
 
   /** A hidden page lets go of its connection: a browser has six for all its tabs. */
@@ -98,10 +100,15 @@ export class Live {
       this.#cancelAlarm?.()
       this.#cancelAlarm = undefined
       this.isLost.value = false
-    } else
-      this.#cancelAlarm ??= this.#components.timers.after(LOST_AFTER_MS, () => {
-        this.isLost.value = true
-      })
+    } else this.#cancelAlarm ??= this.#components.timers.after(LOST_AFTER_MS, () => void this.#alarm())
+  }
+
+  async #alarm(): Promise<void> {
+    const mine = this.#cancelAlarm
+    const answers = await this.#components.answers()
+    if (this.#cancelAlarm !== mine) return // an answer has come meanwhile
+    this.#cancelAlarm = undefined
+    this.isLost.value = !answers
   }
 
   #restart(): void {
@@ -109,18 +116,6 @@ export class Live {
     this.#stream = undefined
     this.#cancelAgain?.()
     this.#cancelAgain = this.#components.timers.after(AGAIN_MS, () => this.start())
-  }
-
-  #happened(name: EventName, data: string): void {
-    try {
-      const { photo_id, node_id, at } = JSON.parse(data) as Readonly<Record<string, unknown>>
-      const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
-      const event = { name, photoId: text(photo_id), nodeId: text(node_id), at: text(at) ?? '' }
-      this.events.value = [event, ...this.events.value].slice(0, EVENTS_KEPT)
-    } catch {
-      return // not of this interface
-    }
-    this.#changed()
   }
 
   #changed(): void {

@@ -11,3 +11,9 @@ export function keepOperatorToken(): void {
   sessionStorage.setItem(KEY, token)
   history.replaceState(null, '', location.pathname)
 }
+
+/** For what only the operator may do; empty without the token. */
+export function operatorHeaders(): Readonly<Record<string, string>> {
+  const token = sessionStorage.getItem(KEY)
+  return token === null ? {} : { authorization: `Bearer ${token}` }
+}

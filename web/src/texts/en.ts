@@ -349,16 +349,66 @@ export const t = {
     noModel: 'none',
     tools: 'Further decoders',
     programs: 'The interface for programs',
-    events: 'What happens',
-    noEvents: 'Nothing since this page was opened.',
+    lagOf: (bytes: number, bytesPerS: number | null, etaS: number | null): string =>
+      [
+        size(bytes),
+        ...(bytesPerS === null || bytesPerS === 0 ? [] : [`${size(bytesPerS)}/s`]),
+        ...(etaS === null || etaS === 0 ? [] : [`${duration(etaS)} left`])
+      ].join(', '),
+    photosOf: (n: number, isSame: boolean | undefined): string =>
+      isSame === undefined
+        ? NUMBER.format(n)
+        : `${NUMBER.format(n)}, ${isSame ? 'the same as here' : 'not all as here'}`,
+    since: 'Running since',
+    open: (name: string): string => `Open the page of ${name}`,
+    remove: 'Remove',
+    removeTitle: (name: string): string => `Remove ${name}`,
+    removeHint:
+      'For a machine that will not come back. What only it has is lost; the others stop waiting for it. If it does come back, it is refused until it has been started anew.',
+    removeType: (name: string): string => `Type ${name} to confirm`,
+    removed: (name: string): string => `${name} is no longer a member`,
+    operatorOnly: 'Removing a machine takes the address with #operator= that the node prints when it is started.',
+    jobs: 'Work',
+    noJobs: 'None since the node was started.',
+    verify: 'Check everything',
+    verifyHint: 'Holds what is stored against what is listed, and this machine against all others.',
+    jobStarted: (id: string): string => `Started: ${id}`,
+    job: {
+      verify: 'Check of this machine',
+      'verify-all-peers': 'Check against all machines',
+      repair: 'Repair',
+      scrub: 'Reading every byte',
+      compact: 'Freeing space',
+      'compact-now': 'Freeing space',
+      leave: 'Leaving the cluster',
+      'rebuild-directory': 'Making the directory anew',
+      backup: 'Backup',
+      'archive-verify': 'Check of the archive',
+      'archive-restore': 'Restoring from the archive'
+    } as Readonly<Record<string, string>>,
+    jobState: {
+      queued: 'waiting',
+      running: 'running',
+      done: 'done',
+      failed: 'failed',
+      cancelled: 'cancelled'
+    },
+    jobProgress: (done: number, total: number | null, unit: string): string => {
+      const shown = (n: number): string => (unit === 'bytes' ? size(n) : NUMBER.format(n))
+      const of = total === null ? shown(done) : `${shown(done)} of ${shown(total)}`
+      return unit === 'bytes' ? of : `${of} ${unit}`
+    },
+    faults: (n: number): string => (n === 0 ? 'nothing wrong' : count(n, 'fault: see the log', 'faults: see the log')),
+    events: 'What happened',
+    noEvents: 'Nothing since the node was started.',
     event: {
-      'photo.uploaded': 'photo added',
-      'photo.updated': 'photo changed',
-      'photo.deleted': 'photo deleted',
-      'member.up': 'machine in reach',
-      'member.down': 'machine not in reach',
-      'repair.done': 'damage repaired'
-    } as Readonly<Record<string, string>>
+      'photo.uploaded': (n: number): string => `${photos(n)} added`,
+      'photo.updated': (n: number): string => `${photos(n)} changed`,
+      'photo.deleted': (n: number): string => `${photos(n)} deleted`,
+      'member.up': () => 'machine in reach',
+      'member.down': () => 'machine not in reach',
+      'repair.done': () => 'damage repaired'
+    }
   },
 
   uploads: {
@@ -397,8 +447,10 @@ export const t = {
   },
 
   lost: {
-    title: 'This node does not answer.',
-    hint: 'What is on the page stays; it goes on by itself as soon as the node is back.'
+    title: (name: string): string => (name === '' ? 'This node does not answer.' : `${name} does not answer.`),
+    hint: 'What is shown stays; uploads and changes wait until it is back.',
+    elsewhere: 'The same place at another node:',
+    noChanges: 'The node does not answer, so nothing can be changed now.'
   },
 
   keys: {

@@ -1,12 +1,14 @@
 import type { FastifyInstance } from 'fastify'
 import type { ClusterEvent, EventStep } from '../../../cluster/events/events.js'
 import { streamAnswer } from '../../wire/answer-stream.js'
-import { timeJson } from '../json-forms.js'
+import { eventJson, timeJson } from '../json-forms.js'
 import { logCutOff, type RouteContext } from '../route-context.js'
-import { eventsSchema } from '../schemas/event-schemas.js'
+import { eventsSchema, RECENT_DEFAULT, recentEventsSchema } from '../schemas/event-schemas.js'
 
 /** How long a client waits before it reconnects, ms. */
 const RETRY_MS = 1_000
+/** Up to so many photos in a burst are told one by one. */
+const BURST_MIN = 8
 const HEADERS = {
   'content-type': 'text/event-stream',
   'cache-control': 'no-store',
@@ -29,7 +31,16 @@ export function addEventsRoute(app: FastifyInstance, context: RouteContext): voi
     return text
   }
 
-  app.get('/events', { exposeHeadRoute: false, schema: eventsSchema }, async (request, reply) => {
+  app.get<{ Querystring: { readonly limit?: number } }>(
+    '/events/recent',
+    { schema: recentEventsSchema },
+    async ({ query: { limit = RECENT_DEFAULT } }) => ({
+      events: context.events.recent(limit).map(event => ({ id: event.id, type: event.type, ...eventJson(event) }))
+    })
+  )
+
+  const options = { exposeHeadRoute: false, schema: eventsSchema }
+  app.get<{ Querystring: { readonly bursts?: boolean } }>('/events', options, async (request, reply) => {
     const { raw: response } = reply
     const { socket } = request.raw
     const abort = new AbortController()
@@ -42,9 +53,15 @@ export function addEventsRoute(app: FastifyInstance, context: RouteContext): voi
       response.writeHead(200, HEADERS)
     }
     try {
-      const steps = context.events.follow(lastEventId, abort.signal)
+      const { bursts: inBursts = false } = request.query
+      const steps = context.events.follow(lastEventId, abort.signal, { inBursts })
       const onCut = (error: unknown): void => logCutOff(context, error, response)
-      await streamAnswer(piecesOf(steps, textOf), { response, socket, writeHead, onCut })
+      await streamAnswer(piecesOf(steps, inBursts ? burstText(textOf) : plainText(textOf)), {
+        response,
+        socket,
+        writeHead,
+        onCut
+      })
     } finally {
       socket.off('close', onClose)
     }
@@ -53,7 +70,7 @@ export function addEventsRoute(app: FastifyInstance, context: RouteContext): voi
 
 async function* piecesOf(
   steps: AsyncIterable<EventStep>,
-  textOf: (event: ClusterEvent) => string
+  textOf: (events: readonly ClusterEvent[]) => string
 ): AsyncGenerator<Uint8Array> {
   for await (const step of steps) {
     switch (step.kind) {
@@ -65,7 +82,7 @@ async function* piecesOf(
         yield Buffer.from(`retry: ${RETRY_MS}\nevent: reset\nid: ${step.id}\ndata: {}\n\n`)
         break
       case 'events':
-        yield Buffer.from(step.events.map(textOf).join(''))
+        yield Buffer.from(textOf(step.events))
         break
       case 'quiet':
         yield Buffer.from(': nothing new\n\n')
@@ -73,8 +90,22 @@ async function* piecesOf(
   }
 }
 
+function plainText(textOf: (event: ClusterEvent) => string): (events: readonly ClusterEvent[]) => string {
+  return events => events.map(textOf).join('')
+}
+
+/** Many photos are one event, which stands where the last of them was. */
+function burstText(textOf: (event: ClusterEvent) => string): (events: readonly ClusterEvent[]) => string {
+  return events => {
+    const photos = events.filter(event => 'photoId' in event)
+    const last = photos.at(-1)
+    if (last === undefined || photos.length <= BURST_MIN) return plainText(textOf)(events)
+    const data = JSON.stringify({ count: photos.length, at: timeJson(last.atMs) })
+    const burst = `event: photos.changed\nid: ${last.id}\ndata: ${data}\n\n`
+    return events.map(event => (event === last ? burst : 'photoId' in event ? '' : textOf(event))).join('')
+  }
+}
+
 function eventText(event: ClusterEvent): string {
-  const subject = 'photoId' in event ? { photo_id: event.photoId } : { node_id: event.nodeId }
-  const data = JSON.stringify({ ...subject, at: timeJson(event.atMs) })
-  return `event: ${event.type}\nid: ${event.id}\ndata: ${data}\n\n`
+  return `event: ${event.type}\nid: ${event.id}\ndata: ${JSON.stringify(eventJson(event))}\n\n`
 }

@@ -2,13 +2,14 @@ import type { FastifyInstance } from 'fastify'
 import type { Job } from '../../../admin/jobs.js'
 import { SheafError } from '../../../core/errors.js'
 import { parseVolumeId, volumeId } from '../../../domain/ids.js'
-import { cacheStatsJson, jobJson, statusJson, volumeJson } from '../json-forms.js'
+import { cacheStatsJson, jobJson, jobStateJson, statusJson, volumeJson } from '../json-forms.js'
 import type { RouteContext } from '../route-context.js'
 import {
   adminSchema,
   cacheStatsSchema,
   healthSchema,
   jobSchema,
+  jobsSchema,
   readySchema,
   statusSchema,
   volumeStatsSchema,
@@ -77,6 +78,8 @@ export function addNodeRoutes(app: FastifyInstance, context: RouteContext): void
       }
     )
   }
+
+  app.get('/v1/admin/jobs', { schema: jobsSchema }, async () => ({ jobs: jobs.list().map(jobStateJson) }))
 
   app.get<{ Params: { id: string } }>('/v1/admin/jobs/:id', { schema: jobSchema }, async request => {
     const job = jobs.get(request.params.id)

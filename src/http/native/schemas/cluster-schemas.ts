@@ -44,7 +44,16 @@ const MEMBER = object({
     ...nullable(TIME),
     description:
       'it has no needle of a photo whose grave it heard of before this, laid-out ones excepted; null if not known'
-  }
+  },
+  http: array(
+    { ...TEXT, examples: ['http://10.0.0.7:8000'] },
+    { description: 'origins under which browsers may reach it, best first, as it says: see --advertise-http' }
+  ),
+  started_at: { ...nullable(TIME), description: 'when its process started, by its own clock' },
+  photos: { ...nullable(COUNT), description: 'in its directory' },
+  directory_digest: { ...nullable(TEXT), description: 'equal on two nodes that know the same of all records' },
+  bytes_per_s: { ...nullable(BYTES), description: 'what it takes in of other nodes; null if it is not in reach' },
+  eta_s: { ...nullable(COUNT), description: 'seconds until it has what it lacks, as it says; null if it cannot tell' }
 })
 
 const LAID_OUT_COUNT = object({

@@ -34,16 +34,16 @@ const VOLUME = object({
   copies: { ...COUNT, description: 'nodes in reach that are known to hold all of it, this one included' }
 })
 
-const JOB = object({
+const JOB_STATE = {
   job_id: TEXT,
   kind: TEXT,
   state: { type: 'string', enum: ['queued', 'running', 'done', 'failed', 'cancelled'] },
   progress: nullable(object({ done: COUNT, total: nullable(COUNT), unit: TEXT })),
   created_at: TIME,
   finished_at: nullable(TIME),
-  result: { description: 'the result of the work, once done' },
   error: nullable(object({ code: TEXT, message: TEXT }))
-})
+}
+const JOB = object({ ...JOB_STATE, result: { description: 'the result of the work, once done' } })
 
 export const JOB_ANSWER: Schema = json('the job', JOB, { Location: { schema: TEXT } })
 
@@ -183,6 +183,13 @@ export const jobSchema: Schema = {
   tags: ['admin'],
   params: object({ id: { ...TEXT, minLength: 1, description: 'job_id of the job' } }),
   response: { 200: json('the job', JOB), ...problems('ERR_NO_SUCH_JOB') }
+}
+
+export const jobsSchema: Schema = {
+  summary: 'The jobs of this process, newest first: 100, or as many as run',
+  description: 'Without their results, which each job has.',
+  tags: ['admin'],
+  response: { 200: json('jobs', object({ jobs: array(object(JOB_STATE)) })) }
 }
 
 export const metricsSchema: Schema = {

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { type EventStep, Events } from '../../../../src/cluster/events/events.js'
+import { type ClusterEvent, type EventStep, Events } from '../../../../src/cluster/events/events.js'
 import type { RecordChange } from '../../../../src/directory/batch-plan.js'
 import type { ChangeListener, DirectoryState } from '../../../../src/directory/directory.js'
 import type { NodeId } from '../../../../src/domain/ids.js'
@@ -61,6 +61,9 @@ async function step(follower: AsyncGenerator<EventStep, void>): Promise<EventSte
   return done === true ? 'end' : value
 }
 
+const subjectOf = (event: ClusterEvent): string =>
+  'photoId' in event ? event.photoId : 'nodeId' in event ? event.nodeId : event.job.id
+
 /** Follows from an id on until nothing more comes. @returns the steps, events as `type subject` */
 async function eventsSince(lastEventId: string | undefined): Promise<string[]> {
   const follower = follow(lastEventId)
@@ -69,7 +72,7 @@ async function eventsSince(lastEventId: string | undefined): Promise<string[]> {
   for (;;) {
     if (next === 'end') return [...lines, 'end']
     if (next.kind === 'events') {
-      lines.push(...next.events.map(event => `${event.type} ${'photoId' in event ? event.photoId : event.nodeId}`))
+      lines.push(...next.events.map(event => `${event.type} ${subjectOf(event)}`))
     } else lines.push(next.kind)
     const coming = follower.next()
     await clock.advance(15_000)
@@ -224,6 +227,32 @@ describe('a follower', () => {
     expect(await next).toMatchObject({ value: { events: [{ type: 'member.up' }, { type: 'member.down' }] } })
   })
 
+  it('of bursts gets what comes within 250 ms as one step, whatever its size, and the first at once', async () => {
+    const follower = events.follow(undefined, leave.signal, { inBursts: true })
+    await step(follower)
+    const first = follower.next()
+    await clock.advance(1)
+    events.note('member.up', NODE)
+    await clock.advance(10)
+    expect(await first).toMatchObject({ value: { kind: 'events', events: [{ type: 'member.up' }] } })
+    const second = follower.next()
+    for (let i = 0; i < 3_000; i++) events.note('member.down', NODE)
+    await clock.advance(249)
+    events.note('member.up', NODE)
+    await clock.advance(1)
+    const { value } = await second
+    expect(value?.kind === 'events' && value.events.length).toBe(3_001)
+    leave.abort()
+    expect(await follower.next()).toMatchObject({ done: true })
+    expect(clock.pending).toBe(0)
+  })
+
+  it('hears of jobs', async () => {
+    const start = await idNow()
+    events.noteJob({ id: 'j', kind: 'scrub', state: 'running', progress: { done: 1, total: 2, unit: 'bytes' } })
+    expect(await eventsSince(start)).toEqual(['start', 'job.progress j'])
+  })
+
   it('ends when it leaves and when the node stops, and leaves nothing behind', async () => {
     const leaving = follow()
     const staying = events.follow(undefined, new AbortController().signal)
@@ -267,5 +296,27 @@ describe('a follower', () => {
     directory.state = 'filling'
     directory.change([undefined, first])
     expect(await eventsSince((reset as { id: string }).id)).toEqual(['reset'])
+  })
+})
+
+describe('what happened last', () => {
+  const recent = (limit: number): string[] => events.recent(limit).map(event => `${event.type} ${subjectOf(event)}`)
+
+  it('is told newest first, photos and members, as many as wanted', () => {
+    expect(recent(5)).toEqual([])
+    for (let i = 0; i < 4; i++) events.note('member.up', `${i}` as NodeId)
+    events.noteJob({ id: 'j', kind: 'scrub', state: 'done', progress: undefined })
+    expect(recent(2)).toEqual(['member.up 3', 'member.up 2'])
+    expect(recent(9)).toHaveLength(4)
+  })
+
+  it('is no more than the ring holds, and nothing from before a rebuild', () => {
+    for (let i = 0; i <= RING; i++) events.note('member.up', `${i}` as NodeId)
+    expect(recent(2 * RING)).toHaveLength(RING)
+    expect(recent(2 * RING).at(-1)).toBe('member.up 1')
+    directory.state = 'filling'
+    directory.change([undefined, writer.birth()])
+    events.note('member.down', NODE)
+    expect(recent(9)).toEqual([`member.down ${NODE}`])
   })
 })

@@ -28,7 +28,7 @@ function description(
   const subject = new SelfDescription(
     {
       volumes: { epoch: EPOCH, volumes: () => [...volumes] as Volume[] },
-      directory: { digest: () => 'ab' },
+      directory: { digest: () => 'ab', count: () => 7 },
       isRetired: () => false,
       space: async () => ({ freeBytes: 1, totalBytes: 2 }),
       clock,
@@ -53,6 +53,20 @@ test('describes the node, and the volumes that it writes', () => {
   ])
   const heartbeat = { ...nodeDescription, sequence: 1, addresses: [], now: 1n as never }
   expect(decodeHeartbeat(encodeHeartbeat(heartbeat))).toEqual(heartbeat)
+})
+
+test('says where its interface is, since when it runs, what it shows and how it catches up', () => {
+  let etaS: number | undefined = 9
+  const { clock, subject } = description([], {
+    http: () => ['http://10.0.0.7:8000'],
+    catchingUp: () => ({ bytesPerSecond: 1_000, etaS })
+  })
+  const startedAtMs = clock.now()
+  const told = { http: ['http://10.0.0.7:8000'], startedAtMs, photos: 7, bytesPerS: 1_000, etaS: 9 }
+  expect(subject.describe()).toMatchObject(told)
+  etaS = undefined
+  expect(subject.describe()).not.toHaveProperty('etaS')
+  expect(description([]).subject.describe()).not.toHaveProperty('http')
 })
 
 test('says up to when deletes are purged, once it knows', () => {
@@ -132,14 +146,13 @@ test('the disk is queried at an interval, and never waited for', async () => {
 })
 
 test('a directory that cannot be read has no digest; a defect stays one', () => {
-  const failing = (code: 'ERR_DIRECTORY_UNAVAILABLE' | 'ERR_INTERNAL') =>
-    description([], {
-      directory: {
-        digest: () => {
-          throw new SheafError(code)
-        }
-      }
-    }).subject
-  expect(failing('ERR_DIRECTORY_UNAVAILABLE').describe().directoryDigest).toBe('')
+  const failing = (code: 'ERR_DIRECTORY_UNAVAILABLE' | 'ERR_INTERNAL') => {
+    const fail = (): never => {
+      throw new SheafError(code)
+    }
+    return description([], { directory: { digest: fail, count: fail } }).subject
+  }
+  const unreadable = failing('ERR_DIRECTORY_UNAVAILABLE').describe()
+  expect([unreadable.directoryDigest, 'photos' in unreadable]).toEqual(['', false])
   expect(() => failing('ERR_INTERNAL').describe()).toThrow(SheafError)
 })

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { SheafError } from '../../../../src/core/errors.js'
 import { type Hlc, hlcMs } from '../../../../src/domain/hlc.js'
 import type { NodeId } from '../../../../src/domain/ids.js'
-import { encodeHeartbeat } from '../../../../src/network/membership/heartbeat.js'
+import { encodeHeartbeat, type Heartbeat } from '../../../../src/network/membership/heartbeat.js'
 import { type MemberRecord, memberEvent } from '../../../../src/network/membership/member-view.js'
 import { FakeNetwork, type FakeNode, MemoryMemberStore } from './membership-fixture.js'
 
@@ -452,6 +452,15 @@ describe('heartbeats', () => {
       await network.clock.advance(100)
     }
     expect(a.state(b)).toBe('suspect')
+  })
+
+  test('are believed of origins only what is one', async () => {
+    const { a, b } = await pair()
+    const [view] = a.membership.members().filter(({ self }) => !self)
+    const beat = view?.heartbeat as Heartbeat
+    const http = ['javascript:alert(1)', 'http://10.0.0.7:8000/', 'http://u@evil', '<b>']
+    await a.receive(b.self, 'member.beat', encodeHeartbeat({ ...beat, sequence: beat.sequence + 100, http }))
+    expect(a.membership.members().find(({ self }) => !self)?.heartbeat?.http).toEqual(['http://10.0.0.7:8000'])
   })
 
   test('of a peer with a skewed clock are warned about once, and the skew is shown', async () => {

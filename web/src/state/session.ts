@@ -1,0 +1,96 @@
+import { type Signal, signal } from '@preact/signals'
+import type { SessionAnswer } from '../api/client.js'
+import type { Timers } from '../browser/timers.js'
+
+/** Another node that has the page, too. */
+export interface OtherNode {
+  readonly id: string
+  readonly name: string
+  /** At least one. */
+  readonly http: readonly string[]
+}
+
+/** The part of a Storage that is used. */
+export interface TextStorage {
+  getItem(key: string): string | null
+  setItem(key: string, text: string): void
+}
+
+export interface SessionComponents {
+  /** @throws when the node does not answer */
+  readonly ask: () => Promise<SessionAnswer>
+  readonly storage: TextStorage
+  readonly timers: Pick<Timers, 'now'>
+}
+
+const KEY = 'sheaf.nodes'
+const NODES_MAX = 32
+const HTTP_MAX = 4
+const CHARACTERS_MAX = 256
+/** It is asked anew no more often. */
+const FRESH_MS = 5_000
+
+/** What the page may do here, and where else it is. The latter is kept for when this node is gone, also over a reload. */
+export class Session {
+  readonly can: Signal<ReadonlySet<string>> = signal(new Set())
+  /** For people; empty: not known. */
+  readonly name: Signal<string> = signal('')
+  readonly others: Signal<readonly OtherNode[]> = signal([])
+  readonly #components: SessionComponents
+  #askedAt = Number.NEGATIVE_INFINITY
+
+  constructor(components: SessionComponents) {
+    this.#components = components
+    const { name, nodes } = keptIn(components.storage)
+    this.name.value = name
+    this.others.value = nodes
+  }
+
+  /** To be called whenever something may have changed. */
+  async load(): Promise<void> {
+    const { ask, storage, timers } = this.#components
+    if (timers.now() - this.#askedAt < FRESH_MS) return
+    this.#askedAt = timers.now()
+    try {
+      const { can, node, nodes } = await ask()
+      this.can.value = new Set(can)
+      this.name.value = node.name
+      this.others.value = nodesIn(nodes)
+      storage.setItem(KEY, JSON.stringify({ name: node.name, nodes: this.others.value }))
+    } catch {
+      this.#askedAt = Number.NEGATIVE_INFINITY // what was known last stays
+    }
+  }
+}
+
+/** @returns where the same place is at that node; `here` is the address of this page */
+export function samePlaceAt({ http }: OtherNode, here: { readonly protocol: string; readonly hash: string }): string {
+  const origin = http.find(it => it.startsWith(`${here.protocol}//`)) ?? http[0] ?? ''
+  return `${origin}/${here.hash}`
+}
+
+function keptIn(storage: TextStorage): { readonly name: string; readonly nodes: readonly OtherNode[] } {
+  try {
+    const { name, nodes } = JSON.parse(storage.getItem(KEY) ?? '{}') as Record<string, unknown>
+    return { name: typeof name === 'string' ? name.slice(0, CHARACTERS_MAX) : '', nodes: nodesIn(nodes) }
+  } catch {
+    return { name: '', nodes: [] }
+  }
+}
+
+/** Links are made of it, so nothing but origins is taken, wherever it comes from. */
+function nodesIn(value: unknown): OtherNode[] {
+  if (!Array.isArray(value)) return []
+  return value.slice(0, NODES_MAX).flatMap((node: unknown) => {
+    const { id, name, http } = Object(node) as Record<string, unknown>
+    if (typeof id !== 'string' || typeof name !== 'string' || !Array.isArray(http)) return []
+    const origins = http.slice(0, HTTP_MAX).filter(isOrigin)
+    return origins.length === 0
+      ? []
+      : [{ id: id.slice(0, CHARACTERS_MAX), name: name.slice(0, CHARACTERS_MAX), http: origins }]
+  })
+}
+
+function isOrigin(text: unknown): text is string {
+  return typeof text === 'string' && /^https?:\/\//.test(text) && URL.canParse(text) && new URL(text).origin === text
+}

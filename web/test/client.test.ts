@@ -1,0 +1,36 @@
+import { beforeEach, expect, test } from 'vitest'
+import { Api } from '../src/api/client.js'
+
+let asked: string[]
+let isLost: boolean
+let api: Api
+
+beforeEach(() => {
+  asked = []
+  isLost = false
+  const fetcher: typeof fetch = async (path, init) => {
+    asked.push(`${init?.method} ${String(path)}`)
+    return new Response('{}', { status: 200 })
+  }
+  api = new Api(
+    fetcher,
+    () => {},
+    () => isLost
+  )
+})
+
+test('while the node is gone nothing is changed, but all may be asked', async () => {
+  isLost = true
+  const unreachable = { code: 'ERR_NODE_UNREACHABLE' }
+  await expect(api.post('/v1/photos/batch', { delete: ['x'] })).rejects.toMatchObject(unreachable)
+  await expect(api.delete('/v1/albums/{id}', { params: { id: 'x' } })).rejects.toMatchObject(unreachable)
+  await expect(api.patch('/v1/albums/{id}', { title: 'y' }, { params: { id: 'x' } })).rejects.toMatchObject(unreachable)
+  expect(asked).toEqual([])
+  await api.get('/stats')
+  await api.post('/v1/photos/exists', { sha256: [] })
+  await api.post('/v1/photos/lookup', { ids: [] })
+  expect(asked).toEqual(['GET /stats', 'POST /v1/photos/exists', 'POST /v1/photos/lookup'])
+  isLost = false
+  await api.post('/v1/photos/batch', { delete: ['x'] })
+  expect(asked).toHaveLength(4)
+})
