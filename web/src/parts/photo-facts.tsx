@@ -14,7 +14,7 @@ export interface PhotoFactsProps {
 
 /** When, where and with what a photo was taken, and what is kept of it. Name, date and place can be changed. */
 export function PhotoFacts({ meta, onEdit }: PhotoFactsProps): JSX.Element {
-  const { taken_at, created_at, place, camera, width, height, size, name, source, copies } = meta
+  const { taken_at, taken_at_source, created_at, place, camera, width, height, size, name, source, copies } = meta
   const edit = (change: PhotoChange): undefined => {
     onEdit(change)
     return undefined
@@ -29,6 +29,7 @@ export function PhotoFacts({ meta, onEdit }: PhotoFactsProps): JSX.Element {
         onText={text => edit({ taken_at: text === '' ? null : typedDate(text) })}
       >
         {taken_at === null ? t.photo.dateUnknown : t.taken(taken_at)}
+        {taken_at_source === 'file' && <span class="quiet">{t.photo.dateOfFile}</span>}
       </EditableFact>
       <dt>{t.photo.place}</dt>
       <EditableFact
