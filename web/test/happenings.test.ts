@@ -24,5 +24,6 @@ test('what happens again and again is one line, told by the newest; as many line
     ['member.up', 1, 'c']
   ])
   expect(happeningsOf(events, 4)[0]?.id).toBe(added[0]?.id)
+  expect(happeningsOf([{ ...event('photo.updated'), photo_id: 'p' }], 4)[0]?.photoId).toBe('p')
   expect(happeningsOf([], 4)).toEqual([])
 })

@@ -49,7 +49,9 @@ const STATUS: Status = {
 const two = [member('a'), member('b')]
 
 test('two machines that have everything are safe', () => {
-  expect(safetyOf(cluster(two), STATUS).level).toBe('safe')
+  expect(safetyOf(cluster(two), STATUS)).toMatchObject({ level: 'safe', title: 'All photos are safe: on 2 machines' })
+  const three = [...two, member('c', { state: 'left' })]
+  expect(safetyOf(cluster(three), STATUS).title).toBe('All photos are safe: on 2 machines')
 })
 
 test('one machine alone is not, whatever it has', () => {

@@ -8,6 +8,9 @@ import {
   type UploadPorts,
   UploadQueue
 } from '../src/upload/queue.js'
+import { type Pace, totalsOf } from '../src/upload/totals.js'
+
+const PACE: Pace = { bytesPerS: undefined, busyMs: 0 }
 
 interface TestFile extends UploadFile {
   readonly content: string
@@ -25,6 +28,8 @@ const file = (name: string, content = name): TestFile => ({
 class World implements UploadPorts<TestFile> {
   readonly stored = new Map<string, string>()
   readonly trashed = new Set<string>()
+  /** Photos that cannot be had back any more. */
+  readonly isPurged = new Set<string>()
   readonly keys = new Map<string, string>()
   readonly waits: number[] = []
   readonly groups: number[] = []
@@ -71,6 +76,12 @@ class World implements UploadPorts<TestFile> {
       this.stored.set(`sha of ${it.content}`, photoId)
     }
     return fault ?? { photoId }
+  }
+
+  async restore(photoIds: readonly string[]): Promise<readonly string[]> {
+    await Promise.resolve()
+    for (const [digest, id] of this.stored) if (photoIds.includes(id)) this.trashed.delete(digest)
+    return photoIds.filter(id => !this.isPurged.has(id))
   }
 
   async wait(ms: number): Promise<void> {
@@ -124,6 +135,52 @@ test('a folder: new files are sent, those that are there are not, and a second t
   world.queue.add(folder)
   await world.untilQuiet()
   expect(world.sends).toBe(2)
+})
+
+test('what lies in the trash is told apart, and restored when somebody wants that', async () => {
+  const world = new World()
+  for (const name of ['gone', 'lost']) {
+    world.stored.set(`sha of ${name}`, `photo ${name}`)
+    world.trashed.add(`sha of ${name}`)
+  }
+  world.isPurged.add('photo lost')
+  world.queue.add([file('a.jpg', 'gone'), file('copy.jpg', 'gone'), file('b.jpg', 'lost'), file('c.jpg')])
+  await world.untilQuiet()
+  expect(totalsOf(world.queue.items, PACE)).toMatchObject({ done: 1, there: 0, trashed: 3, restored: 0, finished: 4 })
+  await world.queue.restore()
+  expect(world.states()).toEqual({ 'a.jpg': 'restored', 'copy.jpg': 'restored', 'b.jpg': 'trashed', 'c.jpg': 'done' })
+  expect(totalsOf(world.queue.items, PACE)).toMatchObject({ there: 0, trashed: 1, restored: 2, finished: 4 })
+  expect(world.queue.isBusy).toBe(false)
+})
+
+test('a round that begins when the last one is over counts for itself, one that begins before does not', async () => {
+  const world = new World()
+  const folder = [file('a.jpg'), file('b.jpg'), file('Thumbs.db')]
+  world.queue.add(folder)
+  world.queue.add([file('c.jpg')])
+  await world.untilQuiet()
+  expect(totalsOf(world.queue.items, PACE)).toMatchObject({ files: 4, done: 3, failed: 1 })
+  world.queue.add(folder)
+  await world.untilQuiet()
+  expect(totalsOf(world.queue.items, PACE)).toMatchObject({ files: 3, done: 0, there: 2, failed: 1 })
+})
+
+test('how long it takes is told only when that can be known', async () => {
+  const world = new World()
+  const leftS = (busyMs: number, items = world.queue.items): number | undefined =>
+    totalsOf(items, { bytesPerS: 2, busyMs }).leftS
+  world.queue.add([file('a.jpg', '12345678')])
+  expect(leftS(10_000, [...world.queue.items.map(it => ({ ...it, state: 'waiting' as const }))])).toBeUndefined()
+  const sending = world.queue.items.map(it => ({ ...it, state: 'sending' as const, sent: 2 }))
+  expect(leftS(2_999, sending)).toBeUndefined()
+  expect(leftS(3_000, sending)).toBe(3)
+  expect(totalsOf(sending, { bytesPerS: 0, busyMs: 10_000 }).leftS).toBeUndefined()
+  await world.untilQuiet()
+  const [done] = world.queue.items
+  if (done === undefined) throw new Error('nothing was added')
+  const begun = [...Array.from({ length: 5 }, () => done), { ...done, state: 'waiting' as const, sent: 0 }]
+  expect(leftS(3_000, begun.slice(1))).toBeUndefined()
+  expect(leftS(3_000, begun)).toBe(4)
 })
 
 test('what is no photo, or empty, or cannot be read, is refused with its reason, and the rest goes on', async () => {

@@ -47,7 +47,7 @@ describe.skipIf(SKIPS_PAGES).sequential('the page of a node among others', () =>
 
   it('says that all is safe, and soon that a machine is gone', async () => {
     const page = await browser.open(`${a.url}/#/cluster`)
-    await page.getByRole('heading', { name: 'All photos are safe' }).waitFor()
+    await page.getByRole('heading', { name: 'All photos are safe: on 2 machines' }).waitFor()
     expect(await page.getByRole('listitem').filter({ hasText: 'has everything' }).count()).toBe(2)
     await b.kill9()
     await page.getByRole('heading', { name: 'Needs a look' }).waitFor()

@@ -100,7 +100,6 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     page.on('request', request => {
       if (request.method() === 'PUT') sent++
     })
-    await page.getByRole('button', { name: 'Close the list' }).click()
     await drop(page, [trip])
     await page.getByText(`0 uploaded, ${PICTURES} there already, 2 refused`).waitFor()
     expect(sent).toBe(0)
@@ -245,21 +244,55 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     await page.getByRole('button', { name: 'Delete', exact: true }).click()
     await page.getByText('4 photos moved to the trash').waitFor()
     await page.getByRole('link', { name: 'Trash' }).click()
-    const restore = page.getByRole('button', { name: /^Restore/ })
+    const restore = page.getByRole('button', { name: /^Restore:/ })
     await restore.first().waitFor()
     expect(await restore.count()).toBe(4)
+    await page.getByText('Deleted photos are kept here for 30 days', { exact: false }).waitFor()
     await restore.first().click()
     await page.getByText('1 photo restored').waitFor()
+    await until('three are left', 90_000, async () => (await restore.count()) === 3)
+    for (const at of [0, 1])
+      await page
+        .getByRole('checkbox', { name: /^Select:/ })
+        .nth(at)
+        .check()
+    await page.getByRole('button', { name: 'Restore selected (2)' }).click()
+    await page.getByText('2 photos restored').waitFor()
+    await until('one is left', 90_000, async () => (await restore.count()) === 1)
     await page.getByRole('link', { name: 'Albums' }).click()
     await page.getByRole('link', { name: /Kiel/ }).click()
     await page.getByRole('heading', { name: 'Kiel' }).waitFor()
     await untilShown(page, 1)
   })
 
+  it('says loudly that what is uploaded lies in the trash, and restores it', async () => {
+    const bytes = await toImage(scene(123, 300, 200))
+      .jpeg()
+      .toBuffer()
+    const path = join(folder.path, 'again.jpg')
+    await writeFile(path, bytes)
+    const query = '/v1/photos?filename=again.jpg'
+    const { photo_id: id } = await client.json<{ photo_id: string }>('PUT', query, 201, { body: bytes })
+    expect((await client.request('DELETE', `/photo/${id}`)).status).toBeLessThan(300)
+    const page = await browser.open(node.url)
+    await untilShown(page, 1)
+    await page.getByLabel('Choose photos').first().setInputFiles(path)
+    await page.getByText('0 uploaded, 1 in the trash').waitFor()
+    await page.getByRole('alert').getByText('1 is in the trash', { exact: false }).waitFor()
+    expect(await barriers(page)).toEqual([])
+    await page.getByRole('alert').getByRole('button', { name: 'Restore' }).click()
+    await page.getByText('0 uploaded, 1 restored').waitFor()
+    expect((await client.request('GET', `/photo/${id}`)).status).toBe(200)
+    await page.locator(`[data-id="${id}"]`).waitFor()
+  })
+
   it('is left by keys, and lists them', async () => {
     const page = await browser.open(node.url)
     await untilShown(page, 4)
     await page.keyboard.press('?')
+    await page.getByRole('dialog', { name: 'Keys' }).waitFor()
+    await page.keyboard.press('Escape')
+    await page.getByRole('button', { name: 'Keys' }).click()
     await page.getByRole('dialog', { name: 'Keys' }).waitFor()
     await page.keyboard.press('Escape')
     await page.keyboard.press('ArrowRight')
@@ -324,6 +357,9 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     }
     await page.getByRole('button', { name: 'Favourite' }).click()
     await page.getByText('2 photos marked as favourites').waitFor()
+    await page.locator('.badge-favourite').nth(1).waitFor()
+    const [toast, bar] = await Promise.all(['.toast', '.selection-bar'].map(name => page.locator(name).boundingBox()))
+    expect((toast?.y ?? 0) + (toast?.height ?? 0)).toBeLessThan(bar?.y ?? 0)
     const downloading = page.waitForEvent('download')
     await page.getByRole('button', { name: 'Download' }).click()
     const download = await downloading
@@ -361,10 +397,10 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     await untilShown(page, 4)
     const [, port] = /:(\d+)$/.exec(node.url) ?? []
     await node.kill9()
-    await page.getByText('This node does not answer.').waitFor()
+    await page.locator('.lost').getByText('does not answer.').waitFor()
     expect((await shownTiles(page)).length).toBeGreaterThan(3)
     node = await NodeProcess.start({ dataDir: join(folder.path, 'data'), flags: ['--http', `127.0.0.1:${port}`] })
-    await page.getByText('This node does not answer.').waitFor({ state: 'detached' })
+    await page.locator('.lost').waitFor({ state: 'detached' })
     // the browser itself says which requests failed
     const expected = /net::ERR_/
     expect(browser.complaints.splice(0).filter(text => !expected.test(text))).toEqual([])

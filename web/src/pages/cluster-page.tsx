@@ -6,9 +6,11 @@ import { useLoaded } from '../parts/loaded.js'
 import { useWrites } from '../parts/lost-bar.js'
 import { Problem } from '../parts/problem.js'
 import { ScrollPage } from '../parts/scroll-page.js'
+import { formatRoute } from '../router.js'
 import { useApp } from '../state/app.js'
 import { samePlaceAt } from '../state/session.js'
 import { t } from '../texts/en.js'
+import { words } from '../texts/en-cluster.js'
 import { happeningsOf } from './happenings.js'
 import { Jobs } from './jobs.js'
 import { RemoveMember } from './remove-member.js'
@@ -18,8 +20,6 @@ const EVERY_MS = 3_000
 /** So many are read, and told in so many lines at most. */
 const EVENTS_READ = 500
 const EVENTS_SHOWN = 15
-const words = t.clusterPage
-
 /** Whether all is safe, at a glance; below it, why. */
 export function ClusterPage(): JSX.Element {
   const app = useApp()
@@ -62,6 +62,14 @@ export function ClusterPage(): JSX.Element {
         {now.members.length > 1 && !app.session.can.value.has('operate') && (
           <p class="quiet hint">{words.operatorOnly}</p>
         )}
+      </section>
+      <section aria-label={words.breaks}>
+        <h2>{words.breaks}</h2>
+        <ul class="hints">
+          {words.breaksHints.map(hint => (
+            <li key={hint}>{hint}</li>
+          ))}
+        </ul>
       </section>
       {status.value.value !== undefined && <Here status={status.value.value} />}
       {now.laid_out.length > 0 && <LaidOut cluster={now} />}
@@ -137,17 +145,22 @@ function MemberCard({ member, digest, onRemoved }: MemberCardProps): JSX.Element
             </dd>
           </>
         )}
-        {started_at !== null && isThere && (
-          <>
-            <dt>{words.since}</dt>
-            <dd>{t.moment(started_at)}</dd>
-          </>
-        )}
-        <dt>{words.version}</dt>
-        <dd>{version ?? words.unknown}</dd>
-        <dt>{words.purgedTo}</dt>
-        <dd>{purged_to === null ? words.unknown : t.moment(purged_to)}</dd>
       </dl>
+      <details>
+        <summary>{words.technical}</summary>
+        <dl class="facts">
+          {started_at !== null && isThere && (
+            <>
+              <dt>{words.since}</dt>
+              <dd>{t.moment(started_at)}</dd>
+            </>
+          )}
+          <dt>{words.version}</dt>
+          <dd>{version ?? words.unknown}</dd>
+          <dt>{words.purgedTo}</dt>
+          <dd>{purged_to === null ? words.unknown : t.moment(purged_to)}</dd>
+        </dl>
+      </details>
       {clock_skew_ms !== null && Math.abs(clock_skew_ms) > 5_000 && <p class="note">{words.skew(clock_skew_ms)}</p>}
       {state === 'down' && session.can.value.has('operate') && (
         <button
@@ -192,12 +205,6 @@ function Here({ status }: { readonly status: Status }): JSX.Element {
             <dd>{words.toComeOf(repair.backlog_bytes, repair.bytes_per_s, repair.eta_s)}</dd>
           </>
         )}
-        {model !== undefined && (
-          <>
-            <dt>{words.model}</dt>
-            <dd>{model ?? words.noModel}</dd>
-          </>
-        )}
         {index !== undefined && (
           <>
             <dt>{words.searchable}</dt>
@@ -207,13 +214,22 @@ function Here({ status }: { readonly status: Status }): JSX.Element {
             </dd>
           </>
         )}
-        {tools !== undefined && tools.length > 0 && (
-          <>
-            <dt>{words.tools}</dt>
-            <dd>{tools.join(', ')}</dd>
-          </>
-        )}
       </dl>
+      {model !== undefined && (
+        <details>
+          <summary>{words.technical}</summary>
+          <dl class="facts wide">
+            <dt>{words.model}</dt>
+            <dd>{model ?? words.noModel}</dd>
+            {tools !== undefined && tools.length > 0 && (
+              <>
+                <dt>{words.tools}</dt>
+                <dd>{tools.map(tool => words.tool[tool] ?? tool).join(', ')}</dd>
+              </>
+            )}
+          </dl>
+        </details>
+      )}
     </section>
   )
 }
@@ -246,10 +262,18 @@ function Happenings({ members }: { readonly members: readonly Member[] }): JSX.E
       <h2>{words.events}</h2>
       {events?.length === 0 && <p class="quiet">{words.noEvents}</p>}
       <ul class="events">
-        {happeningsOf(events ?? [], EVENTS_SHOWN).map(({ id, type, at, count, nodeId }) => (
+        {happeningsOf(events ?? [], EVENTS_SHOWN).map(({ id, type, at, count, nodeId, photoId }) => (
           <li key={id}>
             <time dateTime={at}>{t.moment(at)}</time>
-            <span>{words.event[type](count)}</span>
+            <span>
+              {photoId === undefined ? (
+                words.event[type](count)
+              ) : (
+                <a href={formatRoute(type === 'photo.deleted' ? { page: 'trash' } : { page: 'photo', id: photoId })}>
+                  {words.event[type](count)}
+                </a>
+              )}
+            </span>
             <span class="quiet">{nodeId === undefined ? '' : nameOf(members, nodeId)}</span>
           </li>
         ))}

@@ -5,11 +5,10 @@ import { useLoaded } from '../parts/loaded.js'
 import { useWrites } from '../parts/lost-bar.js'
 import { useApp } from '../state/app.js'
 import { t } from '../texts/en.js'
+import { words } from '../texts/en-cluster.js'
 import { wordsFor } from '../texts/problems.js'
 
 const SHOWN = 5
-const words = t.clusterPage
-
 /** Long work of the node: how far it is, how it ended; and the check that anybody may start. */
 export function Jobs(): JSX.Element {
   const app = useApp()

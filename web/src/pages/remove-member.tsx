@@ -5,9 +5,8 @@ import { Dialog } from '../parts/dialog.js'
 import { useApp } from '../state/app.js'
 import { operatorHeaders } from '../state/operator.js'
 import { t } from '../texts/en.js'
+import { words } from '../texts/en-cluster.js'
 import { wordsFor } from '../texts/problems.js'
-
-const words = t.clusterPage
 
 export interface RemoveMemberProps {
   readonly id: string

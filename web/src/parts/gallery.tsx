@@ -302,6 +302,7 @@ function GallerySection(props: GallerySectionProps): JSX.Element | null {
             height={rows.heights[row] as number}
             isVideo={(flags & FLAG.video) !== 0}
             hasConflicts={(flags & FLAG.conflicts) !== 0}
+            isFavourite={(flags & FLAG.favourite) !== 0}
             hasThumb={(flags & FLAG.thumb) !== 0}
             hash={photos.hashes[i] ?? undefined}
             number={section.ordinal + i + 1}

@@ -93,6 +93,15 @@ export function Shell({ children }: { readonly children: ComponentChildren }): J
             <span>{title}</span>
           </a>
         ))}
+        <button
+          type="button"
+          class="icon-button wide-only keys-button"
+          aria-label={t.keys.title}
+          title={t.keys.title}
+          onClick={() => keys.help()}
+        >
+          ?
+        </button>
       </nav>
       <main id="content" class="content" tabIndex={-1}>
         {app.route.value.page !== 'photo' && <LostBar />}
@@ -112,14 +121,20 @@ function isPart(base: Route, route: Route): boolean {
 /** @param files - the picker of files, for whoever wants to open it */
 function UploadButton({ files }: { readonly files: { current: HTMLInputElement | null } }): JSX.Element {
   const { uploads } = useApp()
+  const folder = useRef<HTMLInputElement>(null)
+  const add = (picked: File[]): void => uploads.add(pickedFiles(picked))
   return (
     <>
+      <button type="button" class="button wide-only" onClick={() => folder.current?.click()}>
+        {t.library.chooseFolder}
+      </button>
       <button type="button" class="button button-strong" onClick={() => files.current?.click()}>
         <Icon name="upload" />
         <span class="wide-only">{t.upload}</span>
         <span class="visually-hidden narrow-only">{t.upload}</span>
       </button>
-      <FileInput input={files} isFolder={false} onFiles={picked => uploads.add(pickedFiles(picked))} />
+      <FileInput input={files} isFolder={false} onFiles={add} />
+      <FileInput input={folder} isFolder onFiles={add} />
     </>
   )
 }

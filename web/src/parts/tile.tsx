@@ -21,6 +21,7 @@ export interface TileProps {
   readonly height: number
   readonly isVideo: boolean
   readonly hasConflicts: boolean
+  readonly isFavourite: boolean
   readonly hasThumb: boolean
   /** ThumbHash, base64. */
   readonly hash: string | undefined
@@ -87,6 +88,11 @@ function PhotoTile(props: TileProps): JSX.Element {
         {props.isVideo && (
           <span class="badge badge-video">
             <Icon name="play" filled />
+          </span>
+        )}
+        {props.isFavourite && (
+          <span class="badge badge-favourite" title={t.selection.favourite}>
+            <Icon name="heart" filled />
           </span>
         )}
         {props.hasConflicts && (

@@ -1,12 +1,14 @@
 import { useSignal } from '@preact/signals'
 import type { JSX } from 'preact'
+import { ApiError } from '../api/client.js'
 import { useApp } from '../state/app.js'
 import { t } from '../texts/en.js'
 import { wordsFor } from '../texts/problems.js'
 import type { UploadError, UploadItem } from '../upload/queue.js'
 import { Icon } from './icons.js'
+import { useWrites } from './lost-bar.js'
 
-/** Rows of files that are shown: first those that failed, then those that are under way. */
+/** Rows of files that are shown: first those in the trash and those that failed, then those that are under way. */
 const ROWS_MAX = 50
 const ORDER: Readonly<Record<UploadItem['state'], number>> = {
   failed: 0,
@@ -14,21 +16,28 @@ const ORDER: Readonly<Record<UploadItem['state'], number>> = {
   hashing: 2,
   checking: 3,
   waiting: 4,
-  trashed: 5,
+  trashed: -1,
+  restored: 5,
   there: 6,
   done: 7
 }
 
 /** How the uploads are going: stays while one looks at other pages. */
 export function UploadPanel(): JSX.Element | null {
-  const { uploads } = useApp()
+  const { uploads, toasts } = useApp()
+  const writes = useWrites()
   const isFolded = useSignal(false)
   const items = uploads.items.value
   if (items.length === 0) return null
   const totals = uploads.totals.value
   const isPaused = uploads.isPaused.value
   const isBusy = uploads.isBusy.value
-  const { bytes, sentBytes, bytesPerS } = totals
+  const { bytes, sentBytes, bytesPerS, leftS } = totals
+  const restore = (): void =>
+    void uploads.restore().catch(error => {
+      if (!(error instanceof ApiError)) throw error
+      toasts.say(wordsFor(error.code, error.detail))
+    })
   const shown = [...items].sort((a, b) => ORDER[a.state] - ORDER[b.state]).slice(0, ROWS_MAX)
   const canRetry = items.some(it => it.state === 'failed' && it.error?.isPassing === true)
   return (
@@ -41,7 +50,7 @@ export function UploadPanel(): JSX.Element | null {
               ? isPaused
                 ? t.uploads.paused
                 : t.uploads.progress(totals.finished, totals.files)
-              : t.uploads.summary(totals.done, totals.there, totals.failed)}
+              : t.uploads.summary(totals)}
           </p>
         </div>
         {isBusy && (
@@ -77,9 +86,19 @@ export function UploadPanel(): JSX.Element | null {
           <p class="figures">
             <span>{`${t.size(sentBytes)} / ${t.size(bytes)}`}</span>
             {bytesPerS !== undefined && bytesPerS > 0 && (
-              <span>{`${t.uploads.speed(bytesPerS)}, ${t.uploads.left((bytes - sentBytes) / bytesPerS)}`}</span>
+              <span>
+                {[t.uploads.speed(bytesPerS), ...(leftS === undefined ? [] : [t.uploads.left(leftS)])].join(', ')}
+              </span>
             )}
           </p>
+        </div>
+      )}
+      {totals.trashed > 0 && (
+        <div class="note uploads-trashed" role="alert">
+          <p>{t.uploads.inTrash(totals.trashed)}</p>
+          <button type="button" class="button" {...writes} onClick={restore}>
+            {t.uploads.restore}
+          </button>
         </div>
       )}
       {!isFolded.value && (

@@ -17,7 +17,7 @@ export interface BucketPhotos {
 }
 
 /** In {@link BucketPhotos.flags}. */
-export const FLAG = { raw: 1, video: 2, undated: 4, conflicts: 8, thumb: 16 } as const
+export const FLAG = { raw: 1, video: 2, undated: 4, conflicts: 8, thumb: 16, favourite: 32 } as const
 
 export interface Found {
   readonly bucket: number

@@ -69,10 +69,10 @@ const KEY_TEXTS = {
 } as const
 export type KeyText = keyof typeof KEY_TEXTS
 
-function count(n: number, one: string, other: string): string {
+export function count(n: number, one: string, other: string): string {
   return `${NUMBER.format(n)} ${PLURAL.select(n) === 'one' ? one : other}`
 }
-const photos = (n: number): string => count(n, 'photo', 'photos')
+export const photos = (n: number): string => count(n, 'photo', 'photos')
 const files = (n: number): string => count(n, 'file', 'files')
 
 export const t = {
@@ -133,7 +133,7 @@ export const t = {
     download: 'Download',
     tooManyToDownload: (max: number): string => `At most ${photos(max)} can be downloaded at once.`,
     favourite: 'Favourite',
-    favourites: (n: number): string => `${photos(n)} marked as favourites`,
+    favourites: (n: number): string => `${photos(n)} marked as ${n === 1 ? 'a favourite' : 'favourites'}`,
     archive: 'Archive',
     archived: (n: number): string => `${photos(n)} archived: out of the time line, still in albums and searches`,
     deleted: (n: number): string => `${photos(n)} moved to the trash`,
@@ -291,139 +291,22 @@ export const t = {
     more: 'Show more'
   },
 
-  trashPage: {
-    empty: 'The trash is empty.',
-    hint: 'Deleted photos stay here until their time is over.',
-    restore: 'Restore',
-    until: (time: string): string => `gone after ${DAY.format(Date.parse(time))}`,
-    gone: 'cannot be restored here',
-    more: 'Show more',
-    emptyIt: 'Empty the trash',
-    emptyHint: 'All of it goes from every machine, a day from now.',
-    emptied: (n: number): string => `${photos(n)} let go`
-  },
-
-  clusterPage: {
-    safe: 'All photos are safe',
-    copying: 'Photos are still being copied',
-    attention: 'Needs a look',
-    alone: 'One machine only',
-    aloneHint: 'These photos are on this machine alone. Start Sheaf on a second one, with the same key.',
-    upToDate: 'Every machine that is known has everything.',
-    damage: (bytes: number): string => `${size(bytes)} on this machine cannot be read. The log of the node says more.`,
-    behind: (n: number, bytes: number): string => `${count(n, 'machine lacks', 'machines lack')} ${size(bytes)}.`,
-    unknownLag: (n: number): string => `What ${count(n, 'machine has', 'machines have')} is not known.`,
-    down: (names: string): string => `Not in reach: ${names}.`,
-    full: (names: string): string => `The disk is full: ${names}.`,
-    onlyHere: (age: string): string => `Some photos have been on this machine only for ${age}.`,
-    laidOutAlarm: 'Many photos were ended by another machine at once. They are kept until an operator has looked.',
-    laidOut: (n: number): string => `${photos(n)} laid out: ended by another machine, and kept here for a while.`,
-    laidOutFrom: (from: string, n: number): string => `${from}: ${photos(n)}`,
-    unknownNode: 'an unknown machine',
-    members: 'Machines',
-    thisOne: 'this one',
-    state: {
-      alive: 'in reach',
-      via: 'in reach through another',
-      suspect: 'does not answer',
-      down: 'not in reach',
-      left: 'has left'
-    },
-    lastSeen: 'Last seen',
-    never: 'never',
-    lag: 'To come',
-    nothingToCome: 'has everything',
-    unknown: 'not known',
-    disk: 'Disk',
-    diskOf: (free: number, total: number): string => `${size(free)} free of ${size(total)}`,
-    version: 'Version',
-    skew: (ms: number): string =>
-      `its clock is ${DECIMAL.format(Math.abs(ms) / 1_000)} s ${ms > 0 ? 'ahead' : 'behind'}`,
-    purgedTo: 'Purged up to',
-    library: 'On this machine',
-    photosHere: 'Photos',
-    bytesHere: 'Size of the log',
-    searchable: 'Searchable',
-    toCome: 'To come',
-    toComeOf: (bytes: number, bytesPerS: number, etaS: number | null): string =>
-      [size(bytes), `${size(bytesPerS)}/s`, ...(etaS === null ? [] : [`${duration(etaS)} left`])].join(', '),
-    pendingLooks: (n: number): string => `${photos(n)} to look at`,
-    model: 'Model',
-    noModel: 'none',
-    tools: 'Further decoders',
-    programs: 'The interface for programs',
-    lagOf: (bytes: number, bytesPerS: number | null, etaS: number | null): string =>
-      [
-        size(bytes),
-        ...(bytesPerS === null || bytesPerS === 0 ? [] : [`${size(bytesPerS)}/s`]),
-        ...(etaS === null || etaS === 0 ? [] : [`${duration(etaS)} left`])
-      ].join(', '),
-    photosOf: (n: number, isSame: boolean | undefined): string =>
-      isSame === undefined
-        ? NUMBER.format(n)
-        : `${NUMBER.format(n)}, ${isSame ? 'the same as here' : 'not all as here'}`,
-    since: 'Running since',
-    open: (name: string): string => `Open the page of ${name}`,
-    remove: 'Remove',
-    removeTitle: (name: string): string => `Remove ${name}`,
-    removeHint:
-      'For a machine that will not come back. What only it has is lost; the others stop waiting for it. If it does come back, it is refused until it has been started anew.',
-    removeType: (name: string): string => `Type ${name} to confirm`,
-    removed: (name: string): string => `${name} is no longer a member`,
-    operatorOnly: 'Removing a machine takes the address with #operator= that the node prints when it is started.',
-    jobs: 'Work',
-    noJobs: 'None since the node was started.',
-    verify: 'Check everything',
-    verifyHint: 'Holds what is stored against what is listed, and this machine against all others.',
-    jobStarted: (id: string): string => `Started: ${id}`,
-    job: {
-      verify: 'Check of this machine',
-      'verify-all-peers': 'Check against all machines',
-      repair: 'Repair',
-      scrub: 'Reading every byte',
-      compact: 'Freeing space',
-      'compact-now': 'Freeing space',
-      leave: 'Leaving the cluster',
-      'rebuild-directory': 'Making the directory anew',
-      backup: 'Backup',
-      'archive-verify': 'Check of the archive',
-      'archive-restore': 'Restoring from the archive'
-    } as Readonly<Record<string, string>>,
-    jobState: {
-      queued: 'waiting',
-      running: 'running',
-      done: 'done',
-      failed: 'failed',
-      cancelled: 'cancelled'
-    },
-    jobProgress: (done: number, total: number | null, unit: string): string => {
-      const shown = (n: number): string => (unit === 'bytes' ? size(n) : NUMBER.format(n))
-      const of = total === null ? shown(done) : `${shown(done)} of ${shown(total)}`
-      return unit === 'bytes' ? of : `${of} ${unit}`
-    },
-    faults: (n: number): string => (n === 0 ? 'nothing wrong' : count(n, 'fault: see the log', 'faults: see the log')),
-    events: 'What happened',
-    noEvents: 'Nothing since the node was started.',
-    event: {
-      'photo.uploaded': (n: number): string => `${photos(n)} added`,
-      'photo.updated': (n: number): string => `${photos(n)} changed`,
-      'photo.deleted': (n: number): string => `${photos(n)} deleted`,
-      'member.up': () => 'machine in reach',
-      'member.down': () => 'machine not in reach',
-      'repair.done': () => 'damage repaired'
-    }
-  },
-
   uploads: {
     title: 'Uploads',
     drop: 'Drop photos and folders to upload them',
     waiting: 'waiting',
     hashing: 'reading',
-    checking: 'asking what is there',
+    checking: 'waiting',
     sending: 'sending',
     done: 'uploaded',
     there: 'is there already',
     trashed: 'is in the trash',
+    restored: 'restored',
+    restore: 'Restore',
+    inTrash: (n: number): string =>
+      n === 1
+        ? '1 is in the trash, so it was not uploaded.'
+        : `${NUMBER.format(n)} are in the trash, so they were not uploaded.`,
     failed: 'failed',
     paused: 'Paused',
     pause: 'Pause',
@@ -435,11 +318,13 @@ export const t = {
     progress: (done: number, total: number): string => `${NUMBER.format(done)} of ${files(total)}`,
     speed: (bytesPerS: number): string => `${size(bytesPerS)}/s`,
     left: (seconds: number): string => `${duration(seconds)} left`,
-    summary: (done: number, there: number, failed: number): string =>
+    summary: (n: Readonly<Record<'done' | 'there' | 'trashed' | 'restored' | 'failed', number>>): string =>
       [
-        `${NUMBER.format(done)} uploaded`,
-        ...(there > 0 ? [`${NUMBER.format(there)} there already`] : []),
-        ...(failed > 0 ? [`${NUMBER.format(failed)} refused`] : [])
+        `${NUMBER.format(n.done)} uploaded`,
+        ...(n.there > 0 ? [`${NUMBER.format(n.there)} there already`] : []),
+        ...(n.restored > 0 ? [`${NUMBER.format(n.restored)} restored`] : []),
+        ...(n.trashed > 0 ? [`${NUMBER.format(n.trashed)} in the trash`] : []),
+        ...(n.failed > 0 ? [`${NUMBER.format(n.failed)} refused`] : [])
       ].join(', '),
     leave: 'Photos are still being uploaded.',
     empty: 'the file is empty',
@@ -476,6 +361,8 @@ export const t = {
   },
   /** @param text - RFC 3339 @returns in the zone of the browser */
   moment: (text: string): string => LOCAL_TIME.format(Date.parse(text)),
+  /** @param text - RFC 3339 */
+  day: (text: string): string => DAY.format(Date.parse(text)),
   ago: (ms: number): string => {
     const s = Math.round(ms / 1_000)
     if (s < 60) return RELATIVE.format(-s, 'second')
@@ -490,7 +377,7 @@ export const t = {
   decimal: (n: number): string => DECIMAL.format(n)
 }
 
-function size(bytes: number): string {
+export function size(bytes: number): string {
   const units = ['B', 'KB', 'MB', 'GB', 'TB', 'PB']
   let value = bytes
   let unit = 0
@@ -502,7 +389,7 @@ function size(bytes: number): string {
   return `${text} ${units[unit]}`
 }
 
-function duration(seconds: number): string {
+export function duration(seconds: number): string {
   if (seconds < 60) return count(Math.ceil(seconds), 'second', 'seconds')
   if (seconds < 3_600) return count(Math.round(seconds / 60), 'minute', 'minutes')
   if (seconds < 172_800) return count(Math.round(seconds / 3_600), 'hour', 'hours')

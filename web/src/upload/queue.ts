@@ -18,7 +18,12 @@ export type UploadState =
   | 'there'
   /** Its bytes are in the trash: nothing was sent. */
   | 'trashed'
+  /** It was in the trash, and is not any more. */
+  | 'restored'
   | 'failed'
+
+/** Nothing more is done with it by itself. */
+export const FINISHED: ReadonlySet<UploadState> = new Set(['done', 'there', 'trashed', 'restored', 'failed'])
 
 export interface UploadItem<F extends UploadFile = UploadFile> {
   readonly id: number
@@ -58,6 +63,8 @@ export interface UploadPorts<F extends UploadFile> {
     file: F,
     options: { readonly key: string; onSent(bytes: number): void; readonly signal: AbortSignal }
   ): Promise<Sent>
+  /** @returns those of them that are back @throws when the node does not answer */
+  restore(photoIds: readonly string[]): Promise<readonly string[]>
   /** @returns when so much time has passed, or the signal is aborted */
   wait(ms: number, signal: AbortSignal): Promise<void>
   /** @returns what no other upload has */
@@ -119,7 +126,9 @@ export class UploadQueue<F extends UploadFile> {
     return this.#some('waiting', 'hashing', 'checking', 'sending')
   }
 
+  /** When all that was added before is finished it is forgotten: what is told is this round alone. */
   add(files: readonly F[]): void {
+    if (!this.isBusy) this.#forgetFinished()
     for (const file of files) {
       const id = this.#nextId++
       const error = refusal(file)
@@ -150,14 +159,27 @@ export class UploadQueue<F extends UploadFile> {
     this.#changed()
   }
 
+  /** Takes out of the trash what was found there. @throws when the node does not answer */
+  async restore(): Promise<void> {
+    const ids = this.items.flatMap(it => (it.state === 'trashed' && it.photoId !== undefined ? [it.photoId] : []))
+    const restored = new Set(await this.#ports.restore([...new Set(ids)]))
+    for (const { id, state, photoId } of this.items)
+      if (state === 'trashed' && photoId !== undefined && restored.has(photoId)) this.#set(id, { state: 'restored' })
+    this.#changed()
+  }
+
   /** Forgets all that is finished. */
   clear(): void {
+    this.#forgetFinished()
+    this.#changed()
+  }
+
+  #forgetFinished(): void {
     for (const { id, state } of this.items)
-      if (state === 'done' || state === 'there' || state === 'trashed' || state === 'failed') {
+      if (FINISHED.has(state)) {
         this.#items.delete(id)
         this.#keys.delete(id)
       }
-    this.#changed()
   }
 
   #changed(): void {

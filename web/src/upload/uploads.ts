@@ -1,10 +1,12 @@
 import { type ReadonlySignal, type Signal, signal } from '@preact/signals'
 import type { Api } from '../api/client.js'
 import type { Timers } from '../browser/timers.js'
+import { restorePhotos } from '../state/edits.js'
 import type { PickedFile } from './dropped-files.js'
 import { Hasher } from './hasher.js'
 import { type Present, type UploadItem, UploadQueue } from './queue.js'
 import { sendFile } from './send.js'
+import { type Pace, totalsOf, type UploadTotals } from './totals.js'
 
 export interface UploadsComponents {
   readonly api: Api
@@ -13,28 +15,16 @@ export interface UploadsComponents {
   readonly isLost: ReadonlySignal<boolean>
 }
 
-export interface UploadTotals {
-  readonly files: number
-  readonly finished: number
-  readonly done: number
-  readonly there: number
-  readonly failed: number
-  /** Of all that is to be sent or was, bytes. */
-  readonly bytes: number
-  readonly sentBytes: number
-  /** Over the last seconds; undefined: not known yet. */
-  readonly bytesPerS: number | undefined
-}
-
 /** The list is drawn anew so often at most. */
 const DRAW_MS = 100
 /** Speed is told over so long. */
 const SPEED_MS = 5_000
+const IDLE: Pace = { bytesPerS: undefined, busyMs: 0 }
 
 /** The uploads of this page: the queue, with the browser behind it. */
 export class Uploads {
   readonly items: Signal<readonly UploadItem<PickedFile>[]> = signal([])
-  readonly totals: Signal<UploadTotals> = signal(totalsOf([], undefined))
+  readonly totals: Signal<UploadTotals> = signal(totalsOf([], IDLE))
   readonly isPaused: Signal<boolean> = signal(false)
   readonly isBusy: Signal<boolean> = signal(false)
   /** Files of photos that were uploaded by this page, so that they can be shown at once. By id. */
@@ -43,6 +33,7 @@ export class Uploads {
   readonly #timers: Timers
   readonly #hasher = new Hasher()
   #cancelDraw: (() => void) | undefined
+  #busySince: number | undefined
   #samples: { readonly at: number; readonly bytes: number }[] = []
 
   constructor({ api, timers, isLost }: UploadsComponents) {
@@ -54,6 +45,7 @@ export class Uploads {
         return new Map(Object.entries(sha256).map(([digest, it]): [string, Present] => [digest, presentOf(it)]))
       },
       send: sendFile,
+      restore: async ids => (await restorePhotos(api, ids)).done,
       wait: (ms, signal) => this.#wait(ms, signal),
       newKey: randomKey,
       onChange: () => this.#changed()
@@ -81,6 +73,11 @@ export class Uploads {
 
   retry(): void {
     this.#queue.retry()
+  }
+
+  /** Takes out of the trash what was found there. @throws {@link ApiError} */
+  async restore(): Promise<void> {
+    await this.#queue.restore()
   }
 
   clear(): void {
@@ -111,14 +108,24 @@ export class Uploads {
         if (state === 'done' && photoId !== undefined && file.blob.type.startsWith('image/'))
           this.previews.set(photoId, file.blob)
       this.items.value = items
-      this.totals.value = totalsOf(items, isBusy && !isPaused ? this.#speed(items) : undefined)
+      this.totals.value = totalsOf(items, this.#pace(items, isBusy && !isPaused))
       this.isPaused.value = isPaused
       this.isBusy.value = isBusy
     })
   }
 
-  #speed(items: readonly UploadItem[]): number | undefined {
-    const at = this.#timers.now()
+  #pace(items: readonly UploadItem[], isSending: boolean): Pace {
+    if (!isSending) {
+      this.#busySince = undefined
+      this.#samples = []
+      return IDLE
+    }
+    const now = this.#timers.now()
+    this.#busySince ??= now
+    return { bytesPerS: this.#speed(items, now), busyMs: now - this.#busySince }
+  }
+
+  #speed(items: readonly UploadItem[], at: number): number | undefined {
     this.#samples.push({ at, bytes: items.reduce((sum, it) => sum + it.sent, 0) })
     this.#samples = this.#samples.filter(it => it.at > at - SPEED_MS)
     const first = this.#samples[0]
@@ -131,22 +138,6 @@ export class Uploads {
 
 function presentOf({ photo_id, state }: { readonly photo_id: string; readonly state: 'live' | 'trashed' }): Present {
   return { photoId: photo_id, state }
-}
-
-function totalsOf(items: readonly UploadItem[], bytesPerS: number | undefined): UploadTotals {
-  const count = (...states: readonly UploadItem['state'][]): number =>
-    items.filter(it => states.includes(it.state)).length
-  const sent = items.filter(it => it.state !== 'there' && it.state !== 'trashed' && it.state !== 'failed')
-  return {
-    files: items.length,
-    finished: count('done', 'there', 'trashed', 'failed'),
-    done: count('done'),
-    there: count('there', 'trashed'),
-    failed: count('failed'),
-    bytes: sent.reduce((sum, it) => sum + it.file.size, 0),
-    sentBytes: sent.reduce((sum, it) => sum + Math.min(it.sent, it.file.size), 0),
-    bytesPerS
-  }
 }
 
 /** Not `randomUUID`: a page that came by plain HTTP from another machine lacks it. */
