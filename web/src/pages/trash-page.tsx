@@ -92,7 +92,7 @@ export function TrashPage(): JSX.Element {
             limit.value = Math.min(1_000, limit.peek() + PAGE)
           }}
         >
-          {t.trashPage.more}
+          {t.more}
         </button>
       )}
     </ScrollPage>
