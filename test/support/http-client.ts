@@ -103,7 +103,7 @@ export class HttpClient {
   constructor(url: string, init: HttpClientInit = {}) {
     this.#base = new URL(url)
     this.#agent = new Agent({ keepAlive: true, maxSockets: init.socketCountMax ?? 64 })
-    this.#timeoutMs = init.timeoutMs ?? 20_000
+    this.#timeoutMs = init.timeoutMs ?? 60_000
     this.#operatorToken = init.operatorToken
   }
 

@@ -141,7 +141,7 @@ export class NodeProcess {
 
   async untilReady(): Promise<void> {
     if (this.#ready !== undefined) return
-    const msMax = this.#init.readyMsMax ?? 30_000
+    const msMax = this.#init.readyMsMax ?? 120_000
     const line = await Promise.race([
       this.#readyLine(),
       this.#exit.then(code => `exit ${code}`),
@@ -215,11 +215,11 @@ export class NodeProcess {
     this.#child.kill('SIGTERM')
     const code = await Promise.race([
       this.#exit,
-      new Promise<undefined>(resolve => setTimeout(resolve, 20_000, undefined).unref())
+      new Promise<undefined>(resolve => setTimeout(resolve, 60_000, undefined).unref())
     ])
     if (code !== undefined) return code
     await this.kill9()
-    throw new Error(`the node did not stop within 20 s of SIGTERM\n${this.#stderr.slice(-4_000)}`)
+    throw new Error(`the node did not stop within a minute of SIGTERM\n${this.#stderr.slice(-4_000)}`)
   }
 
   /** Stops this process if it still runs and starts a fresh one on the same folder. */

@@ -36,7 +36,7 @@ export async function recordOnlyPair(
   const ids = receipts.map(({ photo_id }) => photo_id)
   await until(
     'the reader has all records',
-    30_000,
+    90_000,
     async () => (await readerClient.page('?limit=1')).total === ids.length
   )
   readerClient.close()

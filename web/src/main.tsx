@@ -1,8 +1,12 @@
 import { render } from 'preact'
 import { Page } from './page.js'
 import { listenToKeys } from './parts/keys.js'
+import { fetchParts } from './parts/lazy.js'
 import { App, AppContext } from './state/app.js'
 import { keepOperatorToken } from './state/operator.js'
+
+/** By then what is looked at has been fetched. */
+const PARTS_AFTER_MS = 5_000
 
 keepOperatorToken()
 const app = new App()
@@ -14,3 +18,4 @@ render(
   </AppContext.Provider>,
   document.body
 )
+app.timers.after(PARTS_AFTER_MS, () => void fetchParts())

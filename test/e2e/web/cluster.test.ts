@@ -40,7 +40,7 @@ describe.skipIf(SKIPS_PAGES).sequential('the page of a node among others', () =>
     await page.locator(`[data-id="${id}"]`).waitFor()
     await until(
       'its picture is shown',
-      20_000,
+      90_000,
       async () => await page.evaluate(`document.querySelector('[data-id="${id}"] img')?.naturalWidth > 0`)
     )
   })

@@ -115,7 +115,7 @@ describe.skipIf(SKIPS_PAGES).sequential('the page of duplicates', () => {
         .getByRole('heading', { name: /^\d (identical photos|near copies)$/ })
         .first()
         .waitFor()
-      await until('pictures are shown', 15_000, () =>
+      await until('pictures are shown', 90_000, () =>
         page.evaluate<boolean>(
           `[...document.querySelectorAll('.duplicate img')].slice(0, 2).every(it => it.complete && it.naturalWidth > 0)`
         )

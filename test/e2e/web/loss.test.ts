@@ -96,15 +96,15 @@ describe.skipIf(SKIPS_PAGES).sequential('nodes that come and go', () => {
 
   it('shows who is down and who is back, checks everything, and says what happened', async () => {
     const page = await browser.open(`${a.url}/#/cluster`)
-    await page.getByRole('heading', { name: 'All photos are safe' }).waitFor({ timeout: 30_000 })
+    await page.getByRole('heading', { name: 'All photos are safe' }).waitFor({ timeout: 120_000 })
     await card(page, 'barn').getByText('1, the same as here').waitFor()
     await b.kill9()
     await card(page, 'barn').getByText('not in reach').waitFor()
     await upload(a, 2)
     b = await b.restart()
-    await card(page, 'barn').getByText('in reach', { exact: true }).waitFor({ timeout: 30_000 })
-    await card(page, 'barn').getByText('2, the same as here').waitFor({ timeout: 30_000 })
-    await page.getByRole('heading', { name: 'All photos are safe' }).waitFor({ timeout: 30_000 })
+    await card(page, 'barn').getByText('in reach', { exact: true }).waitFor({ timeout: 120_000 })
+    await card(page, 'barn').getByText('2, the same as here').waitFor({ timeout: 120_000 })
+    await page.getByRole('heading', { name: 'All photos are safe' }).waitFor({ timeout: 120_000 })
 
     await page.getByRole('button', { name: 'Check everything' }).click()
     await page
@@ -123,7 +123,7 @@ describe.skipIf(SKIPS_PAGES).sequential('nodes that come and go', () => {
     await page.locator('.lightbox-large img.is-ready').waitFor()
     const favourite = page.getByRole('button', { name: 'Favourite' })
     const link = page.getByRole('link', { name: 'barn' })
-    await until('it knows of the other node', 10_000, async () =>
+    await until('it knows of the other node', 90_000, async () =>
       (await page.evaluate<string>('localStorage.getItem("sheaf.nodes") ?? ""')).includes('barn')
     )
     await a.kill9()
@@ -157,7 +157,7 @@ describe.skipIf(SKIPS_PAGES).sequential('nodes that come and go', () => {
   })
 
   it('shows both of two edits of nodes that did not hear of each other, and takes either', async () => {
-    await until('both have the photo', 20_000, async () => {
+    await until('both have the photo', 90_000, async () => {
       const client = new HttpClient(b.url)
       const { status } = await client.request('GET', `/photo/${photo}/meta`)
       client.close()
@@ -173,10 +173,10 @@ describe.skipIf(SKIPS_PAGES).sequential('nodes that come and go', () => {
     await page.locator('.lightbox-large img.is-ready').waitFor()
     await page.keyboard.press('i')
     const versions = page.getByRole('region', { name: 'Other versions' })
-    await versions.getByText('Of the attic').waitFor({ timeout: 30_000 })
+    await versions.getByText('Of the attic').waitFor({ timeout: 120_000 })
     expect(await page.getByLabel('Caption').inputValue()).toBe('Of the barn')
     await versions.getByRole('button', { name: 'Show this one' }).click()
-    await until('it is shown', 10_000, async () => (await page.getByLabel('Caption').inputValue()) === 'Of the attic')
+    await until('it is shown', 90_000, async () => (await page.getByLabel('Caption').inputValue()) === 'Of the attic')
     await page.locator(`[data-id="${photo}"]`).waitFor({ state: 'attached' })
   })
 
@@ -204,7 +204,7 @@ describe.skipIf(SKIPS_PAGES).sequential('nodes that come and go', () => {
     await page.getByText(`${UPLOADS} uploaded`, { exact: false }).waitFor({ timeout: 120_000 })
     expect(await total(a)).toBe(before + UPLOADS)
     const elsewhere = await upload(b, 50)
-    await page.locator(`[data-id="${elsewhere}"]`).waitFor({ timeout: 30_000 })
+    await page.locator(`[data-id="${elsewhere}"]`).waitFor({ timeout: 120_000 })
   })
 
   it('removes a machine for its operator only, who has to type its name', async () => {

@@ -60,7 +60,7 @@ async function isInView(id: string): Promise<boolean> {
   )
 }
 
-const seen = (what: string, id: string): Promise<void> => until(what, 15_000, () => isInView(id))
+const seen = (what: string, id: string): Promise<void> => until(what, 90_000, () => isInView(id))
 
 describe.skipIf(SKIPS_PAGES).sequential('a million photos', () => {
   beforeAll(async () => {

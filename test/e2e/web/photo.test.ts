@@ -207,6 +207,38 @@ describe.skipIf(SKIPS_PAGES).sequential('a photo on the page', () => {
     await page.getByRole('button', { name: 'Slide show', exact: true }).waitFor()
   })
 
+  it('is the cover of its album; an album that was deleted comes back with its photos', async () => {
+    const ids = (await client.json<{ photos: { photo_id: string }[] }>('GET', '/photos?sort=taken', 200)).photos.map(
+      ({ photo_id }) => photo_id
+    )
+    const send = <Answer>(method: string, path: string, body: object, status: number): Promise<Answer> =>
+      client.json<Answer>(method, path, status, {
+        body: Buffer.from(JSON.stringify(body)),
+        headers: { 'content-type': 'application/json' }
+      })
+    const { album_id: album } = await send<{ album_id: string }>('POST', '/v1/albums', { title: 'Spring' }, 201)
+    await send('POST', `/v1/albums/${album}/photos`, { add: ids }, 200)
+    const coverOf = async (): Promise<string | null> =>
+      (await client.json<{ cover: string | null }>('GET', `/v1/albums/${album}`, 200)).cover
+    expect(await coverOf()).toBe(ids[0])
+
+    const page = await browser.open(`${node.url}/#/album/${album}`)
+    const tile = page.locator(`[data-id="${ids[1]}"]`)
+    await tile.getByRole('button', { name: 'Select' }).click()
+    await page.getByRole('button', { name: 'Use as cover' }).click()
+    await page.getByText('It is the cover of the album now').waitFor()
+    expect(await coverOf()).toBe(ids[1])
+    await page.keyboard.press('Escape')
+
+    await page.getByRole('button', { name: 'Delete album' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete album' }).click()
+    await page.getByText('No albums yet.').waitFor()
+    await page.getByRole('button', { name: 'Undo' }).click()
+    await page.getByRole('heading', { name: 'Spring' }).waitFor()
+    await tile.waitFor()
+    expect(await coverOf()).toBe(ids[1])
+  })
+
   it('is among the favourites, or in the archive and out of the time line', async () => {
     const [first, second] = (await client.json<{ photos: { photo_id: string }[] }>('GET', '/photos', 200)).photos
     await client.patchMeta(first?.photo_id ?? '', { favourite: true })

@@ -9,12 +9,16 @@ export interface DialogProps {
   readonly onClose: () => void
 }
 
-/** A question, or a list, above the page: Escape closes it, and the focus goes back to where it was. */
+/**
+ * A question, or a list, above the page. What has `data-first` has the focus at first; Escape closes it, and the focus goes back to
+ * where it was.
+ */
 export function Dialog({ title, children, onClose }: DialogProps): JSX.Element {
   const dialog = useRef<HTMLDialogElement>(null)
   useEffect(() => {
     const before = document.activeElement
     dialog.current?.showModal()
+    dialog.current?.querySelector<HTMLElement>('[data-first]')?.focus()
     return () => {
       if (before instanceof HTMLElement && before.isConnected) before.focus()
     }

@@ -5,9 +5,17 @@ import { Waiting } from './waiting.js'
 
 const MARK = 'sheaf-reloaded'
 
-/** A part of the page that is fetched when it is first shown. */
+const parts: (() => Promise<unknown>)[] = []
+
+/** Fetches what is not here yet, to be called when there is time: it may be needed when the node does not answer any more. */
+export async function fetchParts(): Promise<void> {
+  for (const load of parts) await load().catch(() => {}) // whoever shows it tries again, and says so
+}
+
+/** A part of the page that is fetched when it is first shown, or before. */
 export function lazy<P extends object>(load: () => Promise<FunctionComponent<P>>): FunctionComponent<P> {
   let part: FunctionComponent<P> | undefined
+  parts.push(load)
   return function Lazy(props: P): JSX.Element {
     const isThere = useSignal(part !== undefined)
     useEffect(() => {
@@ -24,8 +32,17 @@ export function lazy<P extends object>(load: () => Promise<FunctionComponent<P>>
 }
 
 /** The node has another build by now: its page knows the names of its parts. Once, so that a fault is no loop. */
-function reloadOnce(): void {
+async function reloadOnce(): Promise<void> {
+  if (!(await answers())) return
   if (sessionStorage.getItem(MARK) !== null) return
   sessionStorage.setItem(MARK, '1')
   location.reload()
+}
+
+/** Of a node that is gone the page stays, with all that is on it. */
+function answers(): Promise<boolean> {
+  return fetch('/', { method: 'HEAD', cache: 'no-store' }).then(
+    ({ ok }) => ok,
+    () => false
+  )
 }

@@ -16,7 +16,7 @@ export interface PhotoFactsProps {
 
 /** When, where and with what a photo was taken, and what is kept of it. Name, date and place can be changed. */
 export function PhotoFacts({ meta, onEdit }: PhotoFactsProps): JSX.Element {
-  const { taken_at, created_at, place, camera, width, height, size, name, source, copies } = meta
+  const { taken_at, taken_at_source, created_at, place, camera, width, height, size, name, source, copies } = meta
   const edit = async (change: PhotoChange): Promise<string | undefined> => {
     const error = await onEdit(change)
     return error && wordsFor(error.code, error.detail)
@@ -33,6 +33,7 @@ export function PhotoFacts({ meta, onEdit }: PhotoFactsProps): JSX.Element {
       <dt>{t.photo.taken}</dt>
       <EditableFact label={t.photo.editDate} hint={t.photo.dateHint} text={dateText(taken_at)} onText={editDate}>
         {taken_at === null ? t.photo.dateUnknown : t.taken(taken_at)}
+        {taken_at_source === 'file' && <span class="quiet">{t.photo.dateOfFile}</span>}
       </EditableFact>
       <dt>{t.photo.place}</dt>
       <EditableFact

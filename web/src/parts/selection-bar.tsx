@@ -1,6 +1,5 @@
 import { useSignal } from '@preact/signals'
 import type { JSX } from 'preact'
-import { useEffect, useRef } from 'preact/hooks'
 import { ApiError } from '../api/client.js'
 import { ZIPPED_MAX, zipUrl } from '../api/photo-urls.js'
 import { useApp } from '../state/app.js'
@@ -17,11 +16,13 @@ import { chosenCount, everything, NOTHING, type SelectableBucket } from '../stat
 import type { Timeline } from '../state/timeline.js'
 import { t } from '../texts/en.js'
 import { wordsFor } from '../texts/problems.js'
-import { Dialog } from './dialog.js'
 import { Icon } from './icons.js'
 import { type KeyActions, type SelectionKey, useKeys } from './keys.js'
-import { useLoaded } from './loaded.js'
+import { lazy } from './lazy.js'
 import { useWrites } from './lost-bar.js'
+
+const AskTag = lazy(async () => (await import('./label-dialogs.js')).AskTag)
+const AskAlbum = lazy(async () => (await import('./label-dialogs.js')).AskAlbum)
 
 export interface SelectionBarProps {
   readonly timeline: Timeline
@@ -87,6 +88,16 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
     link.download = 'photos.zip'
     link.click()
   }
+  const cover = async (id: string): Promise<void> => {
+    try {
+      const [chosen] = await chosenIds(timeline, app.selection.peek())
+      await app.api.patch('/v1/albums/{id}', { cover: chosen ?? null }, { params: { id } })
+      app.toasts.say(t.selection.isCover)
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error
+      app.toasts.say(wordsFor(error.code, error.detail))
+    }
+  }
   const ask = (what: 'tag' | 'album'): void => {
     if (count > 0) asks.value = what
   }
@@ -124,6 +135,9 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
       <span class="grow" />
       <BarButton icon="albums" label={t.selection.album} isBusy={isBusy.value} onClick={() => ask('album')} />
       <BarButton icon="tag" label={t.selection.tag} isBusy={isBusy.value} onClick={() => ask('tag')} />
+      {album !== undefined && count === 1 && (
+        <BarButton icon="photos" label={t.selection.cover} isBusy={isBusy.value} onClick={() => void cover(album)} />
+      )}
       {album !== undefined && (
         <BarButton
           icon="close"
@@ -192,111 +206,5 @@ function BarButton({ icon, label, isBusy, onClick }: BarButtonProps): JSX.Elemen
       <Icon name={icon} />
       <span class="button-label">{label}</span>
     </button>
-  )
-}
-
-function AskTag({
-  onTag,
-  onClose
-}: {
-  readonly onTag: (tag: string) => void
-  readonly onClose: () => void
-}): JSX.Element {
-  const app = useApp()
-  const tags = useLoaded('tags', signal => app.api.get('/tags', { signal }))
-  return (
-    <Dialog title={t.selection.tag} onClose={onClose}>
-      <NameForm
-        label={t.selection.tagPrompt}
-        action={t.save}
-        known={tags.value.value?.tags.map(({ name }) => name) ?? []}
-        onName={onTag}
-      />
-    </Dialog>
-  )
-}
-
-function AskAlbum({
-  onAlbum,
-  onClose
-}: {
-  readonly onAlbum: (id: string, name: string) => void
-  readonly onClose: () => void
-}): JSX.Element {
-  const app = useApp()
-  const albums = useLoaded('albums', signal => app.api.get('/v1/albums', { signal }))
-  const create = async (title: string): Promise<void> => {
-    try {
-      const { album_id, name } = await app.api.post('/v1/albums', { title })
-      if (album_id !== null) onAlbum(album_id, name)
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error
-      app.toasts.say(wordsFor(error.code, error.detail))
-    }
-  }
-  return (
-    <Dialog title={t.selection.album} onClose={onClose}>
-      <NameForm
-        label={t.selection.newAlbum}
-        action={t.selection.create}
-        known={[]}
-        onName={title => void create(title)}
-      />
-      <ul class="choices">
-        {albums.value.value?.albums.map(
-          ({ album_id, name, count }) =>
-            album_id !== null && (
-              <li key={album_id}>
-                <button type="button" onClick={() => onAlbum(album_id, name)}>
-                  <span>{name}</span>
-                  <span class="quiet">{t.photos(count)}</span>
-                </button>
-              </li>
-            )
-        )}
-      </ul>
-    </Dialog>
-  )
-}
-
-interface NameFormProps {
-  readonly label: string
-  readonly action: string
-  readonly known: readonly string[]
-  readonly value?: string
-  readonly onName: (name: string) => void
-}
-
-/** Asks for a name. */
-export function NameForm({ label, action, known, value = '', onName }: NameFormProps): JSX.Element {
-  const input = useRef<HTMLInputElement>(null)
-  useEffect(() => input.current?.focus(), [])
-  return (
-    <form
-      class="name-form"
-      onSubmit={event => {
-        event.preventDefault()
-        const name = input.current?.value.trim() ?? ''
-        if (name !== '') onName(name)
-      }}
-    >
-      <input
-        ref={input}
-        list="names"
-        defaultValue={value}
-        aria-label={label}
-        placeholder={label}
-        maxLength={100}
-        autocomplete="off"
-      />
-      <datalist id="names">
-        {known.slice(0, 200).map(name => (
-          <option key={name} value={name} />
-        ))}
-      </datalist>
-      <button type="submit" class="button button-strong">
-        {action}
-      </button>
-    </form>
   )
 }

@@ -1,4 +1,4 @@
-import { useSignal } from '@preact/signals'
+import { useComputed, useSignal } from '@preact/signals'
 import type { ComponentChildren, JSX } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import { formatRoute, type Route } from '../router.js'
@@ -8,9 +8,9 @@ import { t } from '../texts/en.js'
 import { droppedFiles, pickedFiles } from '../upload/dropped-files.js'
 import { Icon, type IconName } from './icons.js'
 import { type KeyActions, useKeys } from './keys.js'
+import { lazy } from './lazy.js'
 import { LostBar } from './lost-bar.js'
 import { ToastArea } from './toast.js'
-import { UploadPanel } from './upload-panel.js'
 
 const PAGES: readonly { readonly route: Route; readonly icon: IconName; readonly title: string }[] = [
   { route: { page: 'photos' }, icon: 'photos', title: t.photosTitle },
@@ -20,6 +20,7 @@ const PAGES: readonly { readonly route: Route; readonly icon: IconName; readonly
   { route: { page: 'cluster' }, icon: 'cluster', title: t.cluster }
 ]
 
+const UploadPanel = lazy(async () => (await import('./upload-panel.js')).UploadPanel)
 const BELOW_ALBUMS: ReadonlySet<Route['page']> = new Set(['album', 'label', 'favourites', 'archive'])
 
 /** What is around every page: the way to the others, the search, uploads, and notes. */
@@ -44,6 +45,7 @@ export function Shell({ children }: { readonly children: ComponentChildren }): J
     }
   }
   useKeys('everywhere', keys)
+  const hasUploads = useComputed(() => app.uploads.items.value.length > 0)
   const q = base.page === 'search' || base.page === 'found' ? base.q : ''
   return (
     <div class="shell">
@@ -96,7 +98,7 @@ export function Shell({ children }: { readonly children: ComponentChildren }): J
         {app.route.value.page !== 'photo' && <LostBar />}
         {children}
       </main>
-      <UploadPanel />
+      {hasUploads.value && <UploadPanel />}
       {app.route.value.page !== 'photo' && <ToastArea />}
       <DropArea />
     </div>
