@@ -54,6 +54,10 @@ function BasePage({ route }: { readonly route: Route }): JSX.Element {
       return <NamedPhotos name={route.name} filters={{ tag: route.name }} />
     case 'label':
       return <NamedPhotos name={route.name} filters={{ album: route.name }} />
+    case 'time': {
+      const time = t.taken(route.name)
+      return <NamedPhotos name={time} filters={{ from: route.name, to: route.name }} empty={t.searchPage.none(time)} />
+    }
     case 'duplicates':
       return <DuplicatesPage />
     case 'favourites':

@@ -10,6 +10,8 @@ export type Route =
   | { readonly page: 'tag'; readonly name: string }
   /** An album that is nothing but a label of photos. */
   | { readonly page: 'label'; readonly name: string }
+  /** A day, month or year, `1985-07`. */
+  | { readonly page: 'time'; readonly name: string }
   | { readonly page: 'similar'; readonly id: string }
   | { readonly page: 'duplicates' }
   | { readonly page: 'favourites' }
@@ -32,6 +34,7 @@ export function parseRoute(hash: string): Route {
       return UUID.test(argument) ? { page, id: argument } : { page: 'photos' }
     case 'tag':
     case 'label':
+    case 'time':
       return argument === '' ? { page: 'photos' } : { page, name: argument }
     case 'search':
     case 'found':
@@ -59,6 +62,7 @@ export function formatRoute(route: Route): string {
       return `#/${route.page}/${route.id}`
     case 'tag':
     case 'label':
+    case 'time':
       return `#/${route.page}/${encodeURIComponent(route.name)}`
     case 'search':
     case 'found':

@@ -18,7 +18,8 @@ const route: fc.Arbitrary<Route> = fc.oneof(
   text.map((q): Route => ({ page: 'search', q })),
   text.map((q): Route => ({ page: 'found', q })),
   text.map((name): Route => ({ page: 'tag', name })),
-  text.map((name): Route => ({ page: 'label', name }))
+  text.map((name): Route => ({ page: 'label', name })),
+  text.map((name): Route => ({ page: 'time', name }))
 )
 
 test('an address leads to what it was made of', () => {

@@ -190,8 +190,12 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     expect((await client.patchMeta(id, { caption: 'Theirs' })).status).toBe(200)
     await page.getByLabel('Caption').fill('Mine')
     await page.getByLabel('Caption').press('Enter')
-    await page.getByText('Somebody else has changed this photo meanwhile.', { exact: false }).waitFor()
+    await page.getByText('The caption is now: “Theirs”.', { exact: false }).waitFor()
     expect((await client.json<PhotoMeta>('GET', `/photo/${id}/meta`, 200)).caption).toBe('Theirs')
+    expect(await page.getByLabel('Caption').inputValue()).toBe('Mine')
+    await page.getByLabel('Caption').press('Enter')
+    await page.getByText('Saved').waitFor()
+    expect((await client.json<PhotoMeta>('GET', `/photo/${id}/meta`, 200)).caption).toBe('Mine')
     expect(browser.complaints.splice(0).filter(text => !text.includes('status of 412'))).toEqual([])
   })
 

@@ -78,13 +78,37 @@ describe.skipIf(SKIPS_PAGES).sequential('a photo on the page', () => {
       await page.getByRole('textbox', { name: what }).fill(text)
       await page.getByRole('textbox', { name: what }).press('Enter')
     }
+    const date = page.getByRole('textbox', { name: 'Change the date' })
     await page.keyboard.press('i')
     await change('Change the date', '1985-07')
+    await date.waitFor({ state: 'detached' })
     await page.getByText('July 1985').first().waitFor()
     expect(await metaOf(id)).toMatchObject({ taken_at: '1985-07', taken_at_source: 'user' })
-    await change('Change the date', 'last summer')
-    await page.getByRole('alert').waitFor()
-    expect((await metaOf(id)).taken_at).toBe('1985-07')
+    await change('Change the date', 'July 2, 1986')
+    await date.waitFor({ state: 'detached' })
+    await page.getByText('July 2, 1986').first().waitFor()
+    expect((await metaOf(id)).taken_at).toBe('1986-07-02')
+    for (const [typed, why] of [
+      ['3/4/1985', 'Such as'],
+      ['31 February 1985', 'There was no “31 February 1985”']
+    ] as const) {
+      await change('Change the date', typed)
+      await page.getByRole('alert').getByText(why, { exact: false }).waitFor()
+      expect(await date.inputValue()).toBe(typed)
+      await date.press('Escape')
+    }
+    expect((await metaOf(id)).taken_at).toBe('1986-07-02')
+    await change('Change the date', '1985-07-03 10:00:00 +02:00')
+    await until(
+      'it is the one that was typed',
+      90_000,
+      async () => (await metaOf(id)).taken_at?.slice(0, 10) === '1985-07-03'
+    )
+    await date.waitFor({ state: 'detached' })
+    await page.getByText('July 3, 1985').first().waitFor()
+    await page.getByRole('button', { name: 'Change the date' }).click()
+    expect(await date.inputValue()).toBe('1985-07-03 10:00 +02:00')
+    await date.press('Escape')
     await change('Change the date', '')
     await until('it is the file’s', 90_000, async () => (await metaOf(id)).taken_at_source === 'name')
 
@@ -102,6 +126,64 @@ describe.skipIf(SKIPS_PAGES).sequential('a photo on the page', () => {
     await page.getByRole('textbox', { name: 'Change the name' }).waitFor({ state: 'detached' })
     await page.locator('dialog.lightbox').waitFor() // that closed the field only
     expect(browser.complaints.splice(0).filter(text => !text.includes('status of 400'))).toEqual([])
+  })
+
+  it('keeps what is typed, however it is left, and comes back when its delete is undone', async () => {
+    const [first, second] = [await put(await picture(5), 'first.jpg'), await put(await picture(6), 'second.jpg')]
+    interface Said {
+      readonly caption: string | null
+      readonly tags: readonly string[]
+    }
+    const said = (id: string): Promise<Said> => client.json<Said>('GET', `/photo/${id}/meta`, 200)
+    const page = await openPhoto(first)
+    const caption = page.getByLabel('Caption')
+    await page.keyboard.press('i')
+    await caption.fill('By Escape')
+    await caption.press('Escape')
+    await page.getByRole('status').getByText('Saved').waitFor()
+    expect((await said(first)).caption).toBe('By Escape')
+    await page.getByLabel('Add a tag').fill('harbour')
+    await caption.click() // leaves the field
+    await page.getByRole('link', { name: 'harbour' }).waitFor()
+    await client.patchMeta(first, { rating: 3 }) // the caption is still the one that was seen
+    await caption.fill('By going on')
+    await page.evaluate(`location.hash = '#/photo/${second}'`)
+    await until('it is saved', 90_000, async () => (await said(first)).caption === 'By going on')
+    await until('the next photo has its own', 90_000, async () => (await caption.inputValue().catch(() => '?')) === '')
+    await page.getByLabel('Add a tag').fill('sea')
+    await page.evaluate(`location.hash = '#/'`)
+    await until('the tag is added', 90_000, async () => (await said(second)).tags.includes('sea'))
+
+    await page.evaluate(`location.hash = '#/photo/${second}'`)
+    await page.locator('.lightbox-large img.is-ready').waitFor()
+    await page.getByRole('button', { name: 'Delete', exact: true }).click()
+    await page.getByRole('button', { name: 'Undo' }).click()
+    await page.waitForURL(`**/#/photo/${second}`)
+    await page.locator('.lightbox-large img.is-ready').waitFor()
+    expect((await said(second)).tags).toEqual(['sea'])
+    expect(browser.complaints.splice(0).filter(text => !/status of 41[02]/.test(text))).toEqual([])
+  })
+
+  it('is found by its tags and albums, and by its year', async () => {
+    const id = await put(await picture(7), 'IMG_19850703_100000.jpg')
+    await client.patchMeta(id, { tags: { add: ['our garden'] } })
+    const { album_id: album } = await client.json<{ album_id: string }>('POST', '/v1/albums', 201, {
+      headers: { 'content-type': 'application/json' },
+      body: Buffer.from(JSON.stringify({ title: 'Garden party' }))
+    })
+    const page = await browser.open(`${node.url}/#/search?q=gar`)
+    await page.getByRole('link', { name: 'Garden party' }).waitFor()
+    expect(await page.getByRole('link', { name: 'Garden party' }).getAttribute('href')).toBe(`#/album/${album}`)
+    await page.getByRole('link', { name: 'our garden' }).click()
+    await page.getByRole('heading', { name: 'our garden' }).waitFor()
+    await page.locator(`[data-id="${id}"]`).waitFor()
+    await page.goto(`${node.url}/#/albums`)
+    await page.getByRole('region', { name: 'Tags' }).getByRole('link', { name: 'our garden 1' }).waitFor()
+    await page.goto(`${node.url}/#/search?q=July+1985`)
+    await page.getByText('No name, caption, place or tag has “July 1985”.').waitFor()
+    await page.getByRole('link', { name: 'All of July 1985' }).click()
+    await page.getByRole('heading', { name: 'July 1985' }).first().waitFor()
+    await page.locator(`[data-id="${id}"]`).waitFor()
   })
 
   it('plays its moment, or says why not', async () => {

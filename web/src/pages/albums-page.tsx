@@ -7,15 +7,20 @@ import { Icon } from '../parts/icons.js'
 import { useLoaded } from '../parts/loaded.js'
 import { useWrites } from '../parts/lost-bar.js'
 import { NameForm } from '../parts/name-form.js'
+import { NameLinks } from '../parts/name-links.js'
 import { Problem } from '../parts/problem.js'
 import { ScrollPage } from '../parts/scroll-page.js'
 import { formatRoute, type Route } from '../router.js'
 import { useApp } from '../state/app.js'
+import { firstTags } from '../state/names.js'
 import { t } from '../texts/en.js'
 import { wordsFor } from '../texts/problems.js'
 import { PhotosPage } from './photos-page.js'
 
-/** All albums, with their covers. */
+/** As many more are shown each time. */
+const TAGS = 100
+
+/** All albums, with their covers, and all tags. */
 export function AlbumsPage(): JSX.Element {
   const app = useApp()
   const albums = useLoaded('albums', signal => app.api.get('/v1/albums', { signal }), { follows: true })
@@ -31,7 +36,10 @@ export function AlbumsPage(): JSX.Element {
       app.toasts.say(wordsFor(error.code, error.detail))
     }
   }
+  const limit = useSignal(TAGS)
+  const tags = useLoaded('tags', signal => firstTags(app.api, limit.peek(), signal), { follows: true })
   const all = albums.value.value?.albums
+  const { tags: shown = [], hasMore = false } = tags.value.value ?? {}
   return (
     <ScrollPage>
       <div class="page-head">
@@ -67,6 +75,24 @@ export function AlbumsPage(): JSX.Element {
           </li>
         ))}
       </ul>
+      {shown.length > 0 && (
+        <section aria-label={t.tags}>
+          <h2>{t.tags}</h2>
+          <NameLinks names={shown.map(({ name, count }) => ({ route: { page: 'tag', name }, name, count }))} />
+          {hasMore && (
+            <button
+              type="button"
+              class="button"
+              onClick={() => {
+                limit.value += TAGS
+                tags.load()
+              }}
+            >
+              {t.more}
+            </button>
+          )}
+        </section>
+      )}
       {isAsking.value && (
         <Dialog
           title={t.albumsPage.create}

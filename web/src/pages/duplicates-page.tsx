@@ -114,7 +114,7 @@ export function DuplicatesPage(): JSX.Element {
       </ul>
       {duplicates.hasMore.value && (
         <button type="button" class="button" onClick={() => void duplicates.more()}>
-          {t.duplicatesPage.more}
+          {t.more}
         </button>
       )}
     </ScrollPage>

@@ -1,16 +1,21 @@
+import { useSignal } from '@preact/signals'
 import type { JSX } from 'preact'
 import { useEffect } from 'preact/hooks'
 import { sizeUrl } from '../api/photo-urls.js'
 import { type Loaded, useLoaded } from '../parts/loaded.js'
+import { NameLinks, type NameLinksProps } from '../parts/name-links.js'
 import { Problem } from '../parts/problem.js'
 import { ScrollPage } from '../parts/scroll-page.js'
 import { Waiting } from '../parts/waiting.js'
 import { formatRoute } from '../router.js'
 import { type PhotoOrder, useApp } from '../state/app.js'
 import { requireModel } from '../state/model.js'
+import { namesWith } from '../state/names.js'
+import { typedDate } from '../state/typed-facts.js'
 import { t } from '../texts/en.js'
 
 const RESULTS_MAX = 36
+const SHOWN = 24
 const WORDS_MAX = 60
 
 interface Scored {
@@ -44,6 +49,7 @@ export function SearchPage({ q }: { readonly q: string }): JSX.Element {
       fraction: coverage.fraction
     }
   })
+  const names = useLoaded(`names ${q}`, signal => namesWith(app.api, q, signal))
   useOrder([...(words.value.value?.photos ?? []), ...(content.value.value?.photos ?? [])])
   if (q === '')
     return (
@@ -52,14 +58,45 @@ export function SearchPage({ q }: { readonly q: string }): JSX.Element {
         <p class="empty">{t.searchPage.prompt}</p>
       </ScrollPage>
     )
-  const isEmpty = words.value.value?.photos.length === 0 && content.value.value?.photos.length === 0
+  const { albums = [], tags = [] } = names.value.value ?? {}
+  const isNoName = names.value.value !== undefined && albums.length + tags.length === 0
+  const isEmpty = isNoName && words.value.value?.photos.length === 0
+  const time = /[:T]/.test(q) ? undefined : typedDate(q.trim())
   return (
     <ScrollPage>
       <h1>{`“${q}”`}</h1>
-      {isEmpty && <p class="empty">{t.searchPage.none(q)}</p>}
+      {time !== undefined && (
+        <a class="button" href={formatRoute({ page: 'time', name: time })}>
+          {t.searchPage.allOf(t.taken(time))}
+        </a>
+      )}
+      <Names
+        title={t.albums}
+        names={albums.map(({ album_id: id, name, count }) => ({
+          route: id === null ? { page: 'label', name } : { page: 'album', id },
+          name,
+          count
+        }))}
+      />
+      <Names title={t.tags} names={tags.map(({ name, count }) => ({ route: { page: 'tag', name }, name, count }))} />
+      {isEmpty && <p class="empty">{t.searchPage.noWords(q)}</p>}
       <ResultList title={t.searchPage.words} results={words} all={formatRoute({ page: 'found', q })} />
       <ResultList title={t.searchPage.content} results={content} />
     </ScrollPage>
+  )
+}
+
+interface NamesProps extends NameLinksProps {
+  readonly title: string
+}
+
+function Names({ title, names }: NamesProps): JSX.Element | null {
+  if (names.length === 0) return null
+  return (
+    <section class="results" aria-label={title}>
+      <h2>{title}</h2>
+      <NameLinks names={names} />
+    </section>
   )
 }
 
@@ -111,6 +148,8 @@ function ResultList(props: {
 }): JSX.Element | null {
   const { title, results, all } = props
   const { value, error, load } = results
+  const limit = useSignal(all === undefined ? SHOWN : WORDS_MAX)
+  const photos = value.value?.photos ?? []
   if (error.value === undefined && value.value?.photos.length === 0) return null
   return (
     <section class="results" aria-label={title}>
@@ -130,19 +169,25 @@ function ResultList(props: {
         <p class="quiet">{t.searchPage.partial(value.value.fraction)}</p>
       )}
       <ul class="grid">
-        {value.value?.photos.map(({ id, score }) => (
+        {photos.slice(0, limit.value).map(({ id, score }) => (
           <li key={id}>
-            <a href={formatRoute({ page: 'photo', id })}>
+            <a href={formatRoute({ page: 'photo', id })} title={score === undefined ? '' : t.searchPage.score(score)}>
               <img src={sizeUrl(id, 'small')} alt={t.photo.dialog} loading="lazy" decoding="async" />
-              {score !== undefined && (
-                <span class="score" title={t.searchPage.scoreTitle}>
-                  {t.searchPage.score(score)}
-                </span>
-              )}
             </a>
           </li>
         ))}
       </ul>
+      {photos.length > limit.value && (
+        <button
+          type="button"
+          class="button"
+          onClick={() => {
+            limit.value = RESULTS_MAX
+          }}
+        >
+          {t.more}
+        </button>
+      )}
     </section>
   )
 }

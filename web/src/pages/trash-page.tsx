@@ -139,7 +139,7 @@ export function TrashPage(): JSX.Element {
             limit.value = Math.min(1_000, limit.peek() + PAGE)
           }}
         >
-          {words.more}
+          {t.more}
         </button>
       )}
     </ScrollPage>

@@ -29,6 +29,8 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
   const neighbours = useSignal<{ readonly before?: string | undefined; readonly after?: string | undefined }>({})
   const lastDeleted = useRef<string | undefined>(undefined)
 
+  const shown = useRef(id)
+  shown.current = id
   const isDeleting = useRef(false)
   const isPlaying = useSignal(false)
   const isSlideShow = useSignal(false)
@@ -37,12 +39,12 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
     if (isDeleting.current) return
     try {
       const answer = await app.api.getTagged('/photo/{id}/meta', { params: { id }, signal })
-      // of a photo that is going to the trash, nothing more is asked
-      if (isDeleting.current) return
+      // of a photo that is going to the trash, nothing more is asked; what was saved on leaving one is not shown with the next
+      if (isDeleting.current || shown.current !== id) return
       meta.value = answer
       error.value = undefined
     } catch (reason) {
-      if (signal?.aborted === true) return
+      if (signal?.aborted === true || shown.current !== id) return
       if (!(reason instanceof ApiError)) throw reason
       // what was read stays while the node is gone
       if (reason.code !== UNREACHABLE || meta.peek() === undefined) error.value = reason
@@ -78,8 +80,10 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
   const { before, after } = neighbours.value
   const undo = async (deleted: string): Promise<void> => {
     const { done } = await restorePhotos(app.api, [deleted])
-    if (done.length > 0) app.toasts.say(t.selection.restored(1))
-    else app.toasts.say(t.selection.failed(1))
+    if (done.length === 0) return app.toasts.say(t.selection.failed(1))
+    app.toasts.say(t.selection.restored(1))
+    if (app.route.peek().page === 'photo') go(deleted)
+    else app.go({ page: 'photo', id: deleted })
   }
   const remove = async (): Promise<void> => {
     isDeleting.current = true

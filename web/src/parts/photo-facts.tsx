@@ -1,33 +1,37 @@
 import { useSignal } from '@preact/signals'
 import type { ComponentChildren, JSX } from 'preact'
-import type { Meta } from '../api/client.js'
+import type { ApiError, Meta } from '../api/client.js'
 import type { PhotoChange } from '../state/edits.js'
 import { dateText, placeText, typedDate, typedPlace } from '../state/typed-facts.js'
 import { t } from '../texts/en.js'
+import { wordsFor } from '../texts/problems.js'
 import { Icon } from './icons.js'
 import { useWrites } from './lost-bar.js'
 
 export interface PhotoFactsProps {
   readonly meta: Meta
-  readonly onEdit: (change: PhotoChange) => void
+  /** @returns why it was not made */
+  readonly onEdit: (change: PhotoChange) => Promise<ApiError | undefined>
 }
 
 /** When, where and with what a photo was taken, and what is kept of it. Name, date and place can be changed. */
 export function PhotoFacts({ meta, onEdit }: PhotoFactsProps): JSX.Element {
   const { taken_at, taken_at_source, created_at, place, camera, width, height, size, name, source, copies } = meta
-  const edit = (change: PhotoChange): undefined => {
-    onEdit(change)
-    return undefined
+  const edit = async (change: PhotoChange): Promise<string | undefined> => {
+    const error = await onEdit(change)
+    return error && wordsFor(error.code, error.detail)
+  }
+  const editDate = async (text: string): Promise<string | undefined> => {
+    const typed = text === '' ? null : typedDate(text)
+    if (typed === undefined) return t.photo.dateHint
+    const error = await onEdit({ taken_at: typed })
+    if (error?.status === 400) return t.photo.noDate(text)
+    return error && wordsFor(error.code, error.detail)
   }
   return (
     <dl class="facts">
       <dt>{t.photo.taken}</dt>
-      <EditableFact
-        label={t.photo.editDate}
-        hint={t.photo.dateHint}
-        text={dateText(taken_at)}
-        onText={text => edit({ taken_at: text === '' ? null : typedDate(text) })}
-      >
+      <EditableFact label={t.photo.editDate} hint={t.photo.dateHint} text={dateText(taken_at)} onText={editDate}>
         {taken_at === null ? t.photo.dateUnknown : t.taken(taken_at)}
         {taken_at_source === 'file' && <span class="quiet">{t.photo.dateOfFile}</span>}
       </EditableFact>
@@ -87,7 +91,7 @@ interface EditableFactProps {
   readonly text: string
   readonly children: ComponentChildren
   /** @returns what is wrong with it */
-  readonly onText: (text: string) => string | undefined
+  readonly onText: (text: string) => string | undefined | Promise<string | undefined>
 }
 
 function EditableFact({ label, hint, text, children, onText }: EditableFactProps): JSX.Element {
@@ -97,6 +101,10 @@ function EditableFact({ label, hint, text, children, onText }: EditableFactProps
   const close = (): void => {
     isOpen.value = false
     wrong.value = undefined
+  }
+  const save = async (typed: string): Promise<void> => {
+    wrong.value = typed === text ? undefined : await onText(typed)
+    if (wrong.value === undefined) close()
   }
   if (!isOpen.value)
     return (
@@ -124,8 +132,7 @@ function EditableFact({ label, hint, text, children, onText }: EditableFactProps
           event.preventDefault()
           const input = event.currentTarget.elements.namedItem('text') as HTMLInputElement
           const typed = input.value.trim()
-          wrong.value = typed === text ? undefined : onText(typed)
-          if (wrong.value === undefined) close()
+          void save(typed)
         }}
         onKeyDown={event => {
           if (event.key !== 'Escape') return
@@ -135,7 +142,7 @@ function EditableFact({ label, hint, text, children, onText }: EditableFactProps
         }}
       >
         <input
-          ref={element => element?.focus()}
+          ref={focus}
           name="text"
           defaultValue={text}
           aria-label={label}
@@ -143,7 +150,13 @@ function EditableFact({ label, hint, text, children, onText }: EditableFactProps
           maxLength={255}
           autocomplete="off"
         />
-        <span class="quiet">{wrong.value ?? hint}</span>
+        {wrong.value === undefined ? (
+          <span class="quiet">{hint}</span>
+        ) : (
+          <span class="note" role="alert">
+            {wrong.value}
+          </span>
+        )}
         <div class="buttons">
           <button type="submit" class="button button-strong">
             {t.save}
@@ -155,6 +168,11 @@ function EditableFact({ label, hint, text, children, onText }: EditableFactProps
       </form>
     </dd>
   )
+}
+
+/** Once, when it appears: it is one function, not another one each time. */
+function focus(element: HTMLElement | null): void {
+  element?.focus()
 }
 
 function exposureOf({ lens, focal_mm, f_number, exposure_s, iso }: NonNullable<Meta['camera']>): string {

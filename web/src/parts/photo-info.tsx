@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals'
 import type { ComponentChildren, JSX } from 'preact'
-import { useRef } from 'preact/hooks'
+import { useEffect, useRef } from 'preact/hooks'
 import { ApiError } from '../api/client.js'
 import { sizeUrl } from '../api/photo-urls.js'
 import { formatRoute } from '../router.js'
@@ -12,6 +12,7 @@ import { wordsFor } from '../texts/problems.js'
 import { Icon } from './icons.js'
 import { useLoaded } from './loaded.js'
 import { useWrites } from './lost-bar.js'
+import { PhotoCaption } from './photo-caption.js'
 import { PhotoFacts } from './photo-facts.js'
 
 const SIMILAR_MAX = 12
@@ -30,29 +31,35 @@ export function PhotoInfo({ meta, onChange, onClose, onRate }: PhotoInfoProps): 
   const { body, etag } = meta
   const { photo_id: id } = body
   const note = useSignal('')
-  const writes = useWrites()
-  const caption = useRef<HTMLTextAreaElement>(null)
-  const guarded = async (change: () => Promise<void>): Promise<void> => {
+  const isGone = useRef(false)
+  useEffect(
+    () => () => {
+      isGone.current = true
+    },
+    []
+  )
+  const say = (text: string): void => {
+    if (!isGone.current) note.value = text
+    else if (text !== '') app.toasts.say(text)
+  }
+  /** @returns whether it was made */
+  const guarded = async (change: () => Promise<void>): Promise<boolean> => {
     try {
       note.value = ''
       await change()
+      return true
     } catch (error) {
       if (!(error instanceof ApiError)) throw error
-      const isConflict = error.code === 'ERR_PRECONDITION_FAILED'
-      note.value = isConflict ? t.photo.conflict : wordsFor(error.code, error.detail)
-      if (isConflict) onChange()
+      say(wordsFor(error.code, error.detail))
+      return false
     }
   }
-  const edit = (change: PhotoChange): void =>
-    void guarded(async () => {
-      // only a text can write over somebody's words: labels are put on and taken off one by one
-      await editPhoto(app.api, id, change, 'caption' in change ? etag : undefined)
-      onChange()
-    })
-  const saveCaption = (): void => {
-    const text = caption.current?.value.trim() ?? ''
-    if (text !== (body.caption ?? '')) edit({ caption: text === '' ? null : text })
+  // labels and facts are put on and taken off one by one, so they need not meet what was seen
+  const change = async (to: PhotoChange): Promise<void> => {
+    await editPhoto(app.api, id, to, undefined)
+    onChange()
   }
+  const edit = (to: PhotoChange): Promise<boolean> => guarded(() => change(to))
   const albums = useLoaded('albums', signal => app.api.get('/v1/albums', { signal }))
   const tags = useLoaded('tags', signal => app.api.get('/tags', { signal }))
   const known = albums.value.value?.albums ?? []
@@ -64,8 +71,8 @@ export function PhotoInfo({ meta, onChange, onClose, onRate }: PhotoInfoProps): 
     if (failed !== undefined) throw new ApiError(failed.code ?? 'ERR_INTERNAL', 409, '')
     onChange()
   }
-  const addToAlbum = (name: string): void =>
-    void guarded(async () => {
+  const addToAlbum = (name: string): Promise<boolean> =>
+    guarded(async () => {
       const album =
         known.find(it => it.album_id !== null && it.name === name) ??
         (await app.api.post('/v1/albums', { title: name }))
@@ -90,28 +97,10 @@ export function PhotoInfo({ meta, onChange, onClose, onRate }: PhotoInfoProps): 
           {note.value}
         </p>
       )}
-      <label class="field">
-        <span>{t.photo.caption}</span>
-        <textarea
-          ref={caption}
-          key={body.caption}
-          defaultValue={body.caption ?? ''}
-          placeholder={t.photo.captionHint}
-          rows={2}
-          maxLength={2000}
-          readOnly={writes.disabled}
-          title={writes.title}
-          onBlur={saveCaption}
-          onKeyDown={event => {
-            if (event.key !== 'Enter' || event.shiftKey) return
-            event.preventDefault()
-            event.currentTarget.blur()
-          }}
-        />
-      </label>
+      <PhotoCaption meta={meta} onChange={onChange} onProblem={say} />
       <Stars rating={body.rating ?? 0} onRate={onRate} />
       <Labels
-        title={t.photo.tags}
+        title={t.tags}
         add={t.photo.addTag}
         known={tags.value.value?.tags.map(({ name }) => name) ?? []}
         onAdd={name => edit({ tags: { add: [name] } })}
@@ -121,14 +110,14 @@ export function PhotoInfo({ meta, onChange, onClose, onRate }: PhotoInfoProps): 
             key={tag}
             href={formatRoute({ page: 'tag', name: tag })}
             remove={t.photo.removeTag(tag)}
-            onRemove={() => edit({ tags: { remove: [tag] } })}
+            onRemove={() => void edit({ tags: { remove: [tag] } })}
           >
             {tag}
           </Chip>
         ))}
       </Labels>
       <Labels
-        title={t.photo.albums}
+        title={t.albums}
         add={t.photo.addAlbum}
         known={known.filter(it => it.album_id !== null).map(({ name }) => name)}
         onAdd={addToAlbum}
@@ -144,12 +133,27 @@ export function PhotoInfo({ meta, onChange, onClose, onRate }: PhotoInfoProps): 
           </Chip>
         ))}
         {labels.map(name => (
-          <Chip key={name} remove={t.photo.removeAlbum(name)} onRemove={() => edit({ albums: { remove: [name] } })}>
+          <Chip
+            key={name}
+            remove={t.photo.removeAlbum(name)}
+            onRemove={() => void edit({ albums: { remove: [name] } })}
+          >
             {name}
           </Chip>
         ))}
       </Labels>
-      <PhotoFacts key={etag} meta={body} onEdit={edit} />
+      <PhotoFacts
+        meta={body}
+        onEdit={async to => {
+          try {
+            await change(to)
+            return undefined
+          } catch (error) {
+            if (error instanceof ApiError) return error
+            throw error
+          }
+        }}
+      />
       <Versions id={id} etag={etag} onRestore={() => onChange()} />
       <Similar id={id} />
     </aside>
@@ -189,11 +193,28 @@ interface LabelsProps {
   /** Names to choose from. */
   readonly known: readonly string[]
   readonly children: ComponentChildren
-  readonly onAdd: (name: string) => void
+  /** @returns whether it was added */
+  readonly onAdd: (name: string) => Promise<boolean>
 }
 
 function Labels({ title, add, known, children, onAdd }: LabelsProps): JSX.Element {
   const list = `list-${title}`
+  const input = useRef<HTMLInputElement>(null)
+  const typed = useRef('')
+  const write = (text: string): void => {
+    typed.current = text
+    if (input.current !== null) input.current.value = text
+  }
+  /** What is typed is added when the field is left, too, and stays in it when that fails. */
+  const take = async (): Promise<void> => {
+    const name = typed.current.trim()
+    if (name === '') return
+    write('')
+    if (!(await onAdd(name)) && typed.current === '') write(name)
+  }
+  const latest = useRef(take)
+  latest.current = take
+  useEffect(() => () => void latest.current(), [])
   return (
     <section class="labels" aria-label={title}>
       <h3>{title}</h3>
@@ -201,15 +222,23 @@ function Labels({ title, add, known, children, onAdd }: LabelsProps): JSX.Elemen
       <form
         onSubmit={event => {
           event.preventDefault()
-          const input = event.currentTarget.elements.namedItem('name') as HTMLInputElement
-          const name = input.value.trim()
-          if (name === '') return
-          input.value = ''
-          onAdd(name)
+          void take()
         }}
       >
         <input
+          ref={input}
           name="name"
+          onInput={({ currentTarget }) => {
+            typed.current = currentTarget.value
+          }}
+          onBlur={() => void take()}
+          onKeyDown={event => {
+            if (event.key !== 'Escape') return
+            event.preventDefault()
+            event.stopPropagation()
+            write('')
+            event.currentTarget.blur()
+          }}
           list={list}
           placeholder={add}
           aria-label={add}

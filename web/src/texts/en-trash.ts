@@ -14,7 +14,6 @@ export const words = {
   deleted: (time: string): string => `deleted ${t.day(time)}`,
   until: (time: string): string => `can be restored until ${t.day(time)}`,
   gone: 'cannot be restored any more',
-  more: 'Show more',
   emptyIt: 'Empty the trash',
   emptyHint: 'All of it goes from every machine, a day from now.',
   emptied: (n: number): string => `${photos(n)} let go`

@@ -93,9 +93,10 @@ export const t = {
   save: 'Save',
   again: 'Try again',
   loading: 'Loading',
-  slow: 'This takes longer than usual.',
   undo: 'Undo',
   back: 'Back',
+  more: 'Show more',
+  tags: 'Tags',
 
   library: {
     emptyTitle: 'No photos yet',
@@ -124,7 +125,6 @@ export const t = {
     album: 'Add to album',
     tag: 'Add tag',
     tagPrompt: 'Tag',
-    albumPrompt: 'Album',
     newAlbum: 'New album',
     create: 'Create',
     removeFromAlbum: 'Remove from album',
@@ -164,17 +164,16 @@ export const t = {
     captionHint: 'What is to be seen?',
     rating: 'Rating',
     stars: (n: number): string => (n === 0 ? 'No rating' : count(n, 'star', 'stars')),
-    tags: 'Tags',
     addTag: 'Add a tag',
     removeTag: (tag: string): string => `Remove the tag ${tag}`,
-    albums: 'Albums',
     addAlbum: 'Add to an album',
     removeAlbum: (album: string): string => `Take out of ${album}`,
     taken: 'Taken',
     dateUnknown: 'Date unknown',
     dateOfFile: 'The date of the file: the photo does not say when it was taken.',
     editDate: 'Change the date',
-    dateHint: 'Such as 2024-07-01 10:00, 1985-07 or 1985. Empty: as the file says.',
+    dateHint: 'Such as 1 July 1985, July 1985, 1985 or 2024-07-01 10:00. Empty: as the file says.',
+    noDate: (text: string): string => `There was no “${text}”.`,
     editPlace: 'Change the place',
     placeHint: 'Degrees, such as 54.3233, 10.1228. Empty: as the file says.',
     placeUnknown: 'Not known',
@@ -197,20 +196,21 @@ export const t = {
     selectionChanged: 'Selection changed',
     similar: 'Similar photos',
     noSimilar: 'None found so far.',
-    conflict: 'Somebody else has changed this photo meanwhile. It is shown as it is now: look, and save again.',
+    conflict: (theirs: string): string =>
+      `Somebody else has changed this photo meanwhile. The caption is now: “${theirs}”. Save yours again to replace it.`,
     saved: 'Saved',
     deleted: 'Photo moved to the trash'
   },
 
   searchPage: {
-    hint: 'What is to be seen, or a name, a caption, a place',
     prompt: 'Search by what is to be seen, such as “red flower”, or by name, caption and place.',
     words: 'In names, captions and places',
-    content: 'By what is to be seen',
+    content: 'Photos that look like it',
     all: (n: number | undefined): string => (n === undefined ? 'Show all' : `Show all ${NUMBER.format(n)}`),
     none: (q: string): string => `Nothing found for “${q}”.`,
+    noWords: (q: string): string => `No name, caption, place or tag has “${q}”.`,
+    allOf: (time: string): string => `All of ${time}`,
     score: (value: number): string => SCORE.format(value),
-    scoreTitle: 'How well it fits, from -1 to 1',
     partial: (fraction: number): string =>
       `${PERCENT.format(fraction)} of the photos were searched: a part of the cluster is out of reach, or was not looked at yet.`,
     similarTo: 'Similar photos'
@@ -287,8 +287,7 @@ export const t = {
     merged: (n: number): string => `${count(n, 'copy', 'copies')} moved to the trash`,
     keptAll: 'All are kept, and are no duplicates any more',
     apart: 'Is no duplicate any more',
-    undone: 'Undone',
-    more: 'Show more'
+    undone: 'Undone'
   },
 
   uploads: {
