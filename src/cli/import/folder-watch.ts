@@ -42,6 +42,11 @@ interface WatchedFolder {
   readonly unwatch: () => void
 }
 
+interface Look {
+  readonly atRest: (FoundFile | PassedOver)[]
+  readonly untold: readonly WatchedFile[]
+}
+
 /** A folder to look at, with those in it or without. */
 interface Due {
   readonly folder: FoundFolder
@@ -86,12 +91,9 @@ export class FolderWatch {
         this.#due.clear()
         for (const due of round) {
           if (signal.aborted) return
-          const seen = await this.#look(due)
-          const untold = [...(this.#folders.get(keyOf(due.folder))?.files.values() ?? [])].filter(file =>
-            this.#isUntold(file)
-          )
+          const { atRest, untold } = await this.#look(due)
           if (untold.length === 0) continue
-          yield seen
+          yield atRest
           for (const file of untold) file.isTold = true
         }
         // what moves is looked at again, and many events at once are one look
@@ -126,10 +128,11 @@ export class FolderWatch {
     }
   }
 
-  /** Looks into a folder. @returns what is at rest there, and what is passed over */
-  async #look({ folder, isDeep }: Due): Promise<(FoundFile | PassedOver)[]> {
+  /** Looks into a folder. @returns what is at rest there, and what is passed over; of the former, what was not told yet */
+  async #look({ folder, isDeep }: Due): Promise<Look> {
     const { files } = this.#enter(folder)
-    const rest: (FoundFile | PassedOver)[] = []
+    const atRest: (FoundFile | PassedOver)[] = []
+    const untold: WatchedFile[] = []
     const present = new Set<string>()
     for await (const found of list(folder, this.#init)) {
       if ('identity' in found) {
@@ -137,24 +140,24 @@ export class FolderWatch {
         if (isDeep || known?.found.identity !== found.identity) this.#addDue(found, true)
       } else if ('state' in found) {
         present.add(keyOf(found))
-        if (this.#isAtRest(files, found)) rest.push(found)
+        const file = this.#note(files, found)
+        if (!this.#hasRested(file)) continue
+        atRest.push(found)
+        if (!file.isTold) untold.push(file)
       } else if (found.shown === folder.shown) this.#leave(folder)
-      else rest.push(found)
+      else atRest.push(found)
     }
     for (const key of files.keys()) if (!present.has(key)) files.delete(key)
-    return rest
+    return { atRest, untold }
   }
 
-  #isAtRest(files: Map<string, WatchedFile>, { path, state }: FoundFile): boolean {
+  #note(files: Map<string, WatchedFile>, { path, state }: FoundFile): WatchedFile {
     const key = keyOf({ path })
     const known = files.get(key)
-    if (known !== undefined && isSameState(known.state, state)) return this.#hasRested(known)
-    files.set(key, { state, sinceMs: this.#components.clock.monotonic(), isTold: false })
-    return false
-  }
-
-  #isUntold(file: WatchedFile): boolean {
-    return !file.isTold && this.#hasRested(file)
+    if (known !== undefined && isSameState(known.state, state)) return known
+    const file: WatchedFile = { state, sinceMs: this.#components.clock.monotonic(), isTold: false }
+    files.set(key, file)
+    return file
   }
 
   #hasRested({ sinceMs, isTold }: WatchedFile): boolean {
