@@ -232,7 +232,7 @@ describe.skipIf(SKIPS_PAGES).sequential('a photo on the page', () => {
 
     await page.getByRole('button', { name: 'Delete album' }).click()
     await page.getByRole('dialog').getByRole('button', { name: 'Delete album' }).click()
-    await page.getByText('No albums yet.').waitFor()
+    await page.getByText('Album “Spring” deleted.', { exact: false }).waitFor()
     await page.getByRole('button', { name: 'Undo' }).click()
     await page.getByRole('heading', { name: 'Spring' }).waitFor()
     await tile.waitFor()
