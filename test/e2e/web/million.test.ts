@@ -126,6 +126,7 @@ describe.skipIf(SKIPS_PAGES).sequential('a million photos', () => {
     await page.locator(`[data-id="${LAST_ID}"] a`).click()
     await page.locator('dialog.lightbox').waitFor()
     await page.goBack()
+    await page.locator('dialog.lightbox').waitFor({ state: 'detached' })
     await seen('the last photo', LAST_ID)
     browser.complaints.splice(0) // the node does not know it
   })
