@@ -14,8 +14,8 @@ function project(name: string, limitMs: number) {
       include: [`test/${name}/**/*.test.ts`],
       testTimeout: limitMs,
       hookTimeout: limitMs,
-      // whoever waits for something waits as long as the test may take
-      expect: { poll: { timeout: limitMs } }
+      // whoever waits for something waits as long as the test may take, and then says for what
+      expect: { poll: { timeout: 0.8 * limitMs } }
     }
   }
 }
