@@ -10,6 +10,7 @@ import { PackedAnswers } from './native/packed-answers.js'
 import { checkQueryEscapes, coerceQuery } from './native/query-coercion.js'
 import { addReadConditions } from './native/read-conditions.js'
 import { Refusals } from './native/refusals.js'
+import { addRightsGate } from './native/rights-gate.js'
 import type { RouteContext } from './native/route-context.js'
 import { addAlbumRoutes } from './native/routes/albums.js'
 import { addArchiveRoutes } from './native/routes/archive.js'
@@ -37,7 +38,7 @@ import { Forwarded } from './wire/forwarded.js'
 import { openGates } from './wire/gate.js'
 import { HostGuard } from './wire/host-guard.js'
 import { createNodeServer, type NodeServerComponents } from './wire/node-server.js'
-import { OperatorGuard } from './wire/operator-guard.js'
+import { Principals } from './wire/principals.js'
 import { RequestBodies } from './wire/request-bodies.js'
 import { RequestIds } from './wire/request-ids.js'
 import type { HttpApp } from './wire/server.js'
@@ -101,6 +102,7 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
     checkQueryEscapes(request.raw.url ?? '')
   })
   refusals.attachTo(app)
+  addRightsGate(app, new Principals(init.operatorToken))
   app.addHook('preValidation', async request => {
     const schema = request.routeOptions.schema?.querystring as Schema | undefined
     if (schema !== undefined) coerceQuery(request.query as Record<string, unknown>, schema)
@@ -117,8 +119,7 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   )
 
   await addOpenApi(app, init.version)
-  const operator = new OperatorGuard(init.operatorToken)
-  const context: RouteContext = { ...components, init, bodies, operator, gates: openGates(clock) }
+  const context: RouteContext = { ...components, init, bodies, gates: openGates(clock) }
   addPhotoContentRoute(app, context)
   addPhotoMetaRoutes(app, context)
   addPhotoListRoutes(app, context)

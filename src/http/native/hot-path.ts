@@ -11,6 +11,7 @@ const URL_CHARACTERS = PREFIX.length + 36
 const COLD_HEADERS = new Set([
   'authorization',
   'content-length',
+  'cookie',
   'expect',
   'if-match',
   'if-modified-since',

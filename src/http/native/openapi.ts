@@ -1,5 +1,6 @@
 import swagger from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
+import { everyNeed, type Needs } from '../../domain/rights.js'
 import { answersOf, type Schema } from './schemas/common.js'
 
 const DESCRIPTION = [
@@ -39,11 +40,15 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
       ]
     },
     transform: ({ schema, url, route }) => {
-      const { streamedBody, response = {}, ...rest } = schema as Schema
+      const { streamedBody, rights, response = {}, ...rest } = schema as Schema
       const [method = 'GET'] = [route.method].flat()
       const answers = {
         ...rest,
-        response: answersOf(method, response as Record<string, Schema>, rest.params !== undefined)
+        ...rightsJson(rights as Needs),
+        response: answersOf(method, response as Record<string, Schema>, {
+          hasParams: rest.params !== undefined,
+          needs: rights as Needs
+        })
       }
       return { schema: streamedBody === undefined ? answers : { ...answers, body: streamedBody }, url }
     }
@@ -55,6 +60,7 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
       schema: {
         summary: 'This document',
         tags: ['node'],
+        rights: { needs: [] },
         response: {
           200: { description: 'OpenAPI 3.1', content: { 'application/json': { schema: { type: 'object' } } } }
         }
@@ -62,4 +68,13 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
     },
     async () => app.swagger()
   )
+}
+
+/** What an operation needs, for programs; and how the one right that needs a token is shown. */
+function rightsJson(rights: Needs): Schema {
+  const isOperators = rights.needs.includes('operate')
+  return {
+    'x-sheaf-rights': rights,
+    ...(everyNeed(rights).includes('operate') && { security: [...(isOperators ? [] : [{}]), { operator: [] }] })
+  }
 }

@@ -3,7 +3,6 @@ import { SheafError } from '../../core/errors.js'
 import { type PhotoId, parsePhotoId } from '../../domain/ids.js'
 import { type AltKey, parseAltKey } from '../../domain/photo.js'
 import type { Gates } from '../wire/gate.js'
-import type { OperatorGuard } from '../wire/operator-guard.js'
 import type { RequestBodies } from '../wire/request-bodies.js'
 import { requestIdOf } from '../wire/request-ids.js'
 import type { HttpComponents, HttpInit } from './components.js'
@@ -12,7 +11,6 @@ import type { HttpComponents, HttpInit } from './components.js'
 export interface RouteContext extends HttpComponents {
   readonly init: HttpInit
   readonly bodies: RequestBodies
-  readonly operator: OperatorGuard
   readonly gates: Gates
 }
 

@@ -33,7 +33,7 @@ export interface StaticFile {
 export function addStaticFiles(app: FastifyInstance, files: readonly StaticFile[], read: ReadWebFile): void {
   for (const { url, path, schema } of files) {
     const type = TYPES[path.slice(path.lastIndexOf('.') + 1) as keyof typeof TYPES]
-    app.get(url, { schema: schema ?? { hide: true } }, async (_request, reply) => {
+    app.get(url, { schema: schema ?? { hide: true, rights: { needs: [] } } }, async (_request, reply) => {
       const bytes = await read(path)
       if (bytes === undefined)
         throw new SheafError('ERR_NOT_FOUND', `this installation lacks ${path}: build it again with \`npm run build\``)

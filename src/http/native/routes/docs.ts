@@ -6,6 +6,7 @@ import { problems } from '../schemas/common.js'
 const PAGE = {
   summary: 'A page that shows this document and tries it',
   tags: ['node'],
+  rights: { needs: [] },
   response: { 200: { description: 'HTML', content: { 'text/html': { schema: { type: 'string' } } } }, ...problems() }
 }
 

@@ -23,15 +23,9 @@ interface AdminQuery {
   readonly now?: boolean
 }
 
-interface AdminWork {
-  readonly start: (query: AdminQuery) => Job
-  /** It needs the operator's token; default: it does not. */
-  readonly isOperators?: (query: AdminQuery) => boolean
-}
-
 /** The node's state, and an operator's requests. */
 export function addNodeRoutes(app: FastifyInstance, context: RouteContext): void {
-  const { maintenance, photos, jobs, init, unready, operator } = context
+  const { maintenance, photos, jobs, init, unready } = context
 
   for (const url of ['/health', '/health/live']) app.get(url, { schema: healthSchema }, async () => ({ status: 'ok' }))
 
@@ -56,22 +50,19 @@ export function addNodeRoutes(app: FastifyInstance, context: RouteContext): void
     return volumeJson(report)
   })
 
-  const work: Readonly<Record<string, AdminWork>> = {
-    verify: {
-      start: ({ all_peers }) => (all_peers === true ? maintenance.verifyAllPeers() : maintenance.verify())
-    },
-    repair: { start: () => maintenance.repair() },
-    compact: { start: ({ now }) => maintenance.compact(now), isOperators: ({ now }) => now === true },
-    scrub: { start: () => maintenance.scrub() },
-    'rebuild-directory': { start: () => maintenance.rebuildDirectory(), isOperators: () => true },
-    leave: { start: () => maintenance.leave(), isOperators: () => true }
+  const work: Readonly<Record<string, (query: AdminQuery) => Job>> = {
+    verify: ({ all_peers }) => (all_peers === true ? maintenance.verifyAllPeers() : maintenance.verify()),
+    repair: () => maintenance.repair(),
+    compact: ({ now }) => maintenance.compact(now),
+    scrub: () => maintenance.scrub(),
+    'rebuild-directory': () => maintenance.rebuildDirectory(),
+    leave: () => maintenance.leave()
   }
-  for (const [name, { start, isOperators }] of Object.entries(work)) {
+  for (const [name, start] of Object.entries(work)) {
     app.post<{ Querystring: AdminQuery }>(
       `/v1/admin/${name}`,
       { schema: adminSchema(name) },
       async (request, reply) => {
-        if (isOperators?.(request.query) === true) operator.check(request.headers)
         const job = start(request.query)
         reply.code(202).header('location', `/v1/admin/jobs/${job.id}`)
         return jobJson(job)

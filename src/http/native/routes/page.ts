@@ -8,6 +8,7 @@ const PAGE = {
   summary: 'The page for people',
   description: 'What it consists of is below /assets.',
   tags: ['node'],
+  rights: { needs: [] },
   response: {
     200: { description: 'HTML', headers: ETAG_HEADER, content: { 'text/html': { schema: { type: 'string' } } } },
     ...problems('ERR_NOT_FOUND')
@@ -65,10 +66,14 @@ export async function addPage(app: FastifyInstance, read: ReadWebFile, log: Logg
     files.find(name, request.headers['accept-encoding']?.toString())
 
   app.get('/', { schema: PAGE }, async (request, reply) => send(reply, find(request, 'index.html'), PAGE_HEADERS))
-  app.get<{ Params: { name: string } }>('/assets/:name', { schema: { hide: true } }, async (request, reply) => {
-    const { name } = request.params
-    return send(reply, name.endsWith('.html') ? undefined : find(request, name), ASSET_HEADERS)
-  })
+  app.get<{ Params: { name: string } }>(
+    '/assets/:name',
+    { schema: { hide: true, rights: { needs: [] } } },
+    async (request, reply) => {
+      const { name } = request.params
+      return send(reply, name.endsWith('.html') ? undefined : find(request, name), ASSET_HEADERS)
+    }
+  )
 }
 
 function send(reply: FastifyReply, file: CodedFile | undefined, headers: Readonly<Record<string, string>>): Buffer {

@@ -57,6 +57,7 @@ export const albumsSchema: Schema = {
   summary: 'Albums and how many photos are in them, in alphabetical order',
   description: 'Labels that photos have as albums are among them, without an `album_id`.',
   tags: TAGS,
+  rights: { needs: ['read'] },
   querystring: LABELS_QUERY,
   response: {
     200: json('a page', object({ albums: array(object(ALBUM)), next_after: NEXT_AFTER })),
@@ -68,6 +69,7 @@ export const createAlbumSchema: Schema = {
   summary: 'Makes an album',
   description: 'Albums may have the same title: they are told apart by id.',
   tags: TAGS,
+  rights: { needs: ['edit'] },
   body: object({ title: TITLE, caption: CAPTION, cover: COVER }, ['caption', 'cover']),
   response: {
     201: json('the album', object(ALBUM), { Location: { schema: TEXT } }),
@@ -78,6 +80,7 @@ export const createAlbumSchema: Schema = {
 export const getAlbumSchema: Schema = {
   summary: 'An album',
   tags: TAGS,
+  rights: { needs: ['read'] },
   params: ALBUM_PARAMS,
   response: { 200: json('the album', object(ALBUM)), ...problems(...FOUND, 'ERR_DIRECTORY_UNAVAILABLE') }
 }
@@ -86,6 +89,7 @@ export const patchAlbumSchema: Schema = {
   summary: 'Changes an album',
   description: 'Absent fields stay unchanged; null removes a value. A rename changes no photo.',
   tags: TAGS,
+  rights: { needs: ['edit'] },
   params: ALBUM_PARAMS,
   body: {
     ...object({ title: TITLE, caption: nullable(CAPTION), cover: nullable(COVER) }, ['title', 'caption', 'cover']),
@@ -97,6 +101,7 @@ export const patchAlbumSchema: Schema = {
 export const deleteAlbumSchema: Schema = {
   summary: 'Deletes an album; its photos stay, it can be restored for a while, and deleting again is harmless',
   tags: TAGS,
+  rights: { needs: ['delete'] },
   params: ALBUM_PARAMS,
   response: {
     200: json('deleted', object({ status: { type: 'string', const: 'deleted' }, album_id: PHOTO_ID })),
@@ -108,6 +113,7 @@ export const undeleteAlbumSchema: Schema = {
   summary: 'Restores a deleted album with its photos',
   description: 'As long as a photo can be restored after its delete. Restoring again is harmless.',
   tags: TAGS,
+  rights: { needs: ['edit'] },
   params: ALBUM_PARAMS,
   response: { 200: json('the album', object(ALBUM)), ...problems(...FOUND, 'ERR_TOO_MANY_ALBUMS', ...RECORD_WRITE) }
 }
@@ -115,6 +121,7 @@ export const undeleteAlbumSchema: Schema = {
 export const albumConflictsSchema: Schema = {
   summary: 'Concurrent versions of an album that lost to the current one',
   tags: TAGS,
+  rights: { needs: ['read'] },
   params: ALBUM_PARAMS,
   response: {
     200: json(
@@ -139,6 +146,7 @@ export const albumConflictsSchema: Schema = {
 export const restoreAlbumSchema: Schema = {
   summary: 'Makes a conflict version of an album the current one',
   tags: TAGS,
+  rights: { needs: ['edit'] },
   params: object({ ...ALBUM_ID, n: CONFLICT_NUMBER }),
   response: { 200: json('the album', object(ALBUM)), ...problems(...FOUND, 'ERR_NO_SUCH_CONFLICT', ...RECORD_WRITE) }
 }
@@ -147,6 +155,7 @@ export const albumPhotosSchema: Schema = {
   summary: 'Puts photos into an album, and takes others out of it',
   description: `At most ${PHOTOS_MAX} in all. A photo that is in it already, or is not, is no failure.`,
   tags: TAGS,
+  rights: { needs: ['edit'] },
   params: ALBUM_PARAMS,
   body: { ...object({ add: PHOTO_IDS, remove: PHOTO_IDS }, ['add', 'remove']), minProperties: 1 },
   response: {
@@ -161,6 +170,7 @@ export const makeRealSchema: Schema = {
     'Up to 1,000 photos a request: send it again until `left` is 0, at any time, to any node. It is always the same album, ' +
     'which may have another title by now.',
   tags: TAGS,
+  rights: { needs: ['edit'] },
   body: object({ name: TITLE }),
   response: {
     200: json(

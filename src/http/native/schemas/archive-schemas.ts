@@ -1,9 +1,10 @@
-import { BYTES, COUNT, json, nullable, OPERATOR, object, problems, type Schema, TEXT, TIME } from './common.js'
+import { BYTES, COUNT, json, nullable, object, problems, type Schema, TEXT, TIME } from './common.js'
 import { JOB_ANSWER } from './node-schemas.js'
 
 export const archiveSchema: Schema = {
   summary: 'How far the volumes of this node are archived',
   tags: ['admin'],
+  rights: { needs: ['watch'] },
   response: {
     200: json(
       'as of the latest look at the archive',
@@ -25,7 +26,7 @@ export const archiveSchema: Schema = {
 export const backupSchema: Schema = {
   summary: 'Backs this node up, or looks after its backup',
   tags: ['admin'],
-  security: OPERATOR,
+  rights: { needs: ['operate'] },
   body: object(
     {
       target: {
@@ -42,5 +43,5 @@ export const backupSchema: Schema = {
     },
     ['action']
   ),
-  response: { 202: JOB_ANSWER, ...problems('ERR_NOT_OPERATOR', 'ERR_NO_ARCHIVE', 'ERR_NOT_FOUND') }
+  response: { 202: JOB_ANSWER, ...problems('ERR_NO_ARCHIVE', 'ERR_NOT_FOUND') }
 }

@@ -4,7 +4,6 @@ import {
   COUNT,
   json,
   nullable,
-  OPERATOR,
   object,
   problems,
   RECORD_WRITE,
@@ -70,6 +69,7 @@ const FORMAT: Schema = {
 export const clusterSchema: Schema = {
   summary: 'The members of the cluster, as seen from this node',
   tags: ['node'],
+  rights: { needs: ['watch'] },
   response: {
     200: json(
       'members, this node included',
@@ -94,10 +94,10 @@ export const removeMemberSchema: Schema = {
   summary: 'Removes a member that will not come back',
   description: 'Not this node: that is 400, and POST /v1/admin/leave does it.',
   tags: ['admin'],
-  security: OPERATOR,
+  rights: { needs: ['operate'] },
   params: object({ id: { ...TEXT, minLength: 1, maxLength: 128, description: 'node id' } }),
   response: {
     200: json('removed', object({ status: { type: 'string', const: 'removed' }, id: TEXT })),
-    ...problems('ERR_NOT_OPERATOR', 'ERR_NO_SUCH_MEMBER', ...RECORD_WRITE)
+    ...problems('ERR_NO_SUCH_MEMBER', ...RECORD_WRITE)
   }
 }

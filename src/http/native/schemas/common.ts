@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../../../core/errors.js'
 import { TAKEN_AT_FORM } from '../../../domain/date-text.js'
 import { LABEL_CHARACTERS_MAX } from '../../../domain/limits.js'
+import { everyNeed, type Needs } from '../../../domain/rights.js'
 import { ERROR_MAP } from '../../wire/error-map.js'
 import type { PatternFault } from '../../wire/framework-errors.js'
 
@@ -108,11 +109,6 @@ export function batchAnswer(...done: readonly string[]): Schema {
   )
 }
 
-/** For what only the operator may do. */
-export const OPERATOR: readonly Schema[] = [{ operator: [] }]
-/** For what only the operator may do with some parameters. */
-export const SOMETIMES_OPERATOR: readonly Schema[] = [{}, ...OPERATOR]
-
 /** What any operation may answer. */
 const ALWAYS: readonly ErrorCode[] = [
   'ERR_BAD_REQUEST',
@@ -160,15 +156,20 @@ export function problems(...codes: readonly ErrorCode[]): Readonly<Record<string
 }
 
 /**
- * @param hasParams - its path may have a malformed escape
+ * @param about.hasParams - its path may have a malformed escape
  * @returns all that an operation of the method may answer, by status, where `responses` are its own
  */
-export function answersOf(method: string, responses: Readonly<Record<string, Schema>>, hasParams: boolean): Schema {
+export function answersOf(
+  method: string,
+  responses: Readonly<Record<string, Schema>>,
+  { hasParams, needs }: { readonly hasParams: boolean; readonly needs: Needs }
+): Schema {
   const isRead = method === 'GET' || method === 'HEAD'
   const common: readonly ErrorCode[] = [
     ...ALWAYS,
     ...(isRead ? (['ERR_PRECONDITION_FAILED'] as const) : OF_BODIES),
-    ...(hasParams ? (['ERR_BAD_ID'] as const) : [])
+    ...(hasParams ? (['ERR_BAD_ID'] as const) : []),
+    ...(everyNeed(needs).includes('operate') ? (['ERR_NOT_OPERATOR'] as const) : [])
   ]
   const all: Record<string, Schema> = isRead ? { 304: { description: 'unchanged: see If-None-Match' } } : {}
   for (const [status, response] of Object.entries({ ...problems(...common), ...responses })) {

@@ -12,6 +12,7 @@ export const eventsSchema: Schema = {
     'only on the node that issued them. `reset` means that events were lost: read everything again. While nothing happens, ' +
     'a comment is sent every 15 s.',
   tags: ['node'],
+  rights: { needs: ['read'] },
   querystring: object(
     {
       bursts: {
@@ -38,6 +39,7 @@ export const recentEventsSchema: Schema = {
   summary: 'What happened last to photos and members, newest first, as far as this process remembers',
   description: 'At most 10,000 are kept. `at` is when this node learned of it.',
   tags: ['node'],
+  rights: { needs: ['read'] },
   querystring: object(
     { limit: { type: 'integer', minimum: 1, maximum: 1_000, default: RECENT_DEFAULT, description: 'so many at most' } },
     ['limit']

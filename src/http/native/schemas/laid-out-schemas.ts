@@ -5,7 +5,6 @@ import {
   COUNT,
   json,
   nullable,
-  OPERATOR,
   object,
   PHOTO_ID,
   problems,
@@ -33,6 +32,7 @@ export const laidOutSchema: Schema = {
   summary:
     'Photos and albums that graves have ended on this node before their time, and that it still keeps, the oldest first',
   tags: TAGS,
+  rights: { needs: ['watch'] },
   querystring: object(
     {
       by: BY,
@@ -65,18 +65,18 @@ export const releaseSchema: Schema = {
   summary: 'Lets go of what is laid out: it cannot be brought back any more',
   description: 'With neither `ids` nor `by`, of all.',
   tags: TAGS,
-  security: OPERATOR,
+  rights: { needs: ['operate'] },
   body: object({ ids: BATCH_IDS, by: BY }, ['ids', 'by']),
   response: {
     200: json('how many were let go', object({ released: COUNT })),
-    ...problems('ERR_BAD_ID', 'ERR_NOT_OPERATOR', ...RECORD_WRITE)
+    ...problems('ERR_BAD_ID', ...RECORD_WRITE)
   }
 }
 
 export const exhumeSchema: Schema = {
   summary: 'Brings back photos and albums that are laid out, on all nodes',
   tags: TAGS,
-  security: OPERATOR,
+  rights: { needs: ['operate'] },
   body: object({ ids: BATCH_IDS }),
-  response: { 200: batchAnswer('exhumed'), ...problems('ERR_BAD_ID', 'ERR_NOT_OPERATOR', ...RECORD_WRITE) }
+  response: { 200: batchAnswer('exhumed'), ...problems('ERR_BAD_ID', ...RECORD_WRITE) }
 }

@@ -34,6 +34,7 @@ const LABEL_COUNT = {
 export const tagsSchema: Schema = {
   summary: 'Tags and how many photos have them, in alphabetical order',
   tags: TAGS,
+  rights: { needs: ['read'] },
   querystring: LABELS_QUERY,
   response: {
     200: json('a page', object({ tags: array(object(LABEL_COUNT)), next_after: NEXT_AFTER })),
@@ -45,6 +46,7 @@ export const trashSchema: Schema = {
   summary: 'Deleted photos that are not gone for good yet, those deleted last first',
   description: 'POST /photo/{id}/undelete brings one back.',
   tags: TAGS,
+  rights: { needs: ['read'] },
   querystring: object(
     {
       limit: { type: 'integer', minimum: 1, maximum: 1000, default: 50 },
@@ -79,6 +81,7 @@ export const emptyTrashSchema: Schema = {
     'They leave the list at once, and can be undeleted by id for another day, or less where less was left. Without ids: those deleted ' +
     'last, a thousand at most; ask again while some are left. ERR_PHOTO_NOT_DELETED is the outcome of one that is not deleted.',
   tags: TAGS,
+  rights: { needs: ['delete'] },
   body: object({ ids: BATCH_IDS }, ['ids']),
   response: {
     200: json(
@@ -105,6 +108,7 @@ const COUNTS: Schema = { type: 'object', additionalProperties: COUNT }
 export const statsSchema: Schema = {
   summary: 'How much there is of what, on this node',
   tags: TAGS,
+  rights: { needs: ['read'] },
   response: {
     200: json(
       'numbers of photos',

@@ -80,6 +80,7 @@ export const FILTER_NAMES = Object.keys(FILTERS) as (keyof typeof FILTERS)[]
 export const listSchema: Schema = {
   summary: 'Photos, newest first, a page at a time',
   tags: ['photos'],
+  rights: { needs: ['read'] },
   querystring: object(
     {
       ...FILTERS,
@@ -108,6 +109,7 @@ export const existsSchema: Schema = {
   description:
     'Asks of this node alone. Of several photos with the same bytes it names one, a live one if there is one.',
   tags: ['photos'],
+  rights: { needs: ['read'] },
   body: object({ sha256: array(DIGEST, { maxItems: DIGESTS_MAX }) }),
   response: {
     200: json(
@@ -131,6 +133,7 @@ export const lookupSchema: Schema = {
   description:
     'Asks of this node alone, as lists do; for answers that name photos by ids only. What is not here, or deleted, is left out.',
   tags: ['photos'],
+  rights: { needs: ['read'] },
   body: object({ ids: array(PHOTO_ID, { maxItems: LOOKUP_IDS_MAX }) }),
   response: {
     200: json('in the order of the ids', object({ photos: array(META) })),
@@ -144,6 +147,7 @@ export const batchSchema: Schema = {
     'Either `delete`, or `undelete`, or `ids` with what is to be changed; with several of these or with nothing to do it is 400, and so are ' +
     '`taken_at` and `shift_s` together. A photo without a date cannot be shifted: ERR_NO_DATE is its outcome.',
   tags: ['photos'],
+  rights: { needs: ['edit', 'delete'] },
   // One object instead of oneOf, whose errors only say "matches none".
   body: object(
     {

@@ -1,18 +1,6 @@
 import type { ErrorCode } from '../../../core/errors.js'
-import {
-  array,
-  BYTES,
-  COUNT,
-  json,
-  nullable,
-  OPERATOR,
-  object,
-  problems,
-  type Schema,
-  SOMETIMES_OPERATOR,
-  TEXT,
-  TIME
-} from './common.js'
+import type { Needs } from '../../../domain/rights.js'
+import { array, BYTES, COUNT, json, nullable, object, problems, type Schema, TEXT, TIME } from './common.js'
 import { PHOTO } from './photo-schemas.js'
 
 const OK = json('ok', object({ status: { type: 'string', const: 'ok' } }))
@@ -47,11 +35,17 @@ const JOB = object({ ...JOB_STATE, result: { description: 'the result of the wor
 
 export const JOB_ANSWER: Schema = json('the job', JOB, { Location: { schema: TEXT } })
 
-export const healthSchema: Schema = { summary: 'Whether the process is running', tags: TAGS, response: { 200: OK } }
+export const healthSchema: Schema = {
+  summary: 'Whether the process is running',
+  tags: TAGS,
+  rights: { needs: [] },
+  response: { 200: OK }
+}
 
 export const readySchema: Schema = {
   summary: 'Whether the node can serve: the log has been replayed and the disk works',
   tags: TAGS,
+  rights: { needs: [] },
   response: {
     200: OK,
     ...problems('ERR_DIRECTORY_UNAVAILABLE', 'ERR_DISK_WRITE', 'ERR_DISK_READ', 'ERR_DISK_FULL', 'ERR_FORMAT_TOO_NEW')
@@ -61,6 +55,7 @@ export const readySchema: Schema = {
 export const statusSchema: Schema = {
   summary: 'Key figures of this node',
   tags: TAGS,
+  rights: { needs: ['watch'] },
   response: {
     200: json(
       'now',
@@ -110,6 +105,7 @@ export const statusSchema: Schema = {
 export const cacheStatsSchema: Schema = {
   summary: 'The cache of bytes that other nodes sent',
   tags: TAGS,
+  rights: { needs: ['watch'] },
   response: {
     200: json(
       'since the process started',
@@ -128,12 +124,14 @@ export const cacheStatsSchema: Schema = {
 export const volumesSchema: Schema = {
   summary: 'Volumes on this node',
   tags: TAGS,
+  rights: { needs: ['watch'] },
   response: { 200: json('all volumes of this node', object({ volumes: array(VOLUME) })), ...problems('ERR_DISK_READ') }
 }
 
 export const volumeStatsSchema: Schema = {
   summary: 'One volume on this node',
   tags: TAGS,
+  rights: { needs: ['watch'] },
   params: object({ lv: { ...TEXT, minLength: 1, description: 'logical volume', examples: ['9a3f6c01d27be845-1'] } }),
   response: { 200: json('the volume', VOLUME), ...problems('ERR_NO_SUCH_VOLUME', 'ERR_DISK_READ') }
 }
@@ -155,32 +153,29 @@ const ADMIN_QUERIES: Readonly<Record<string, Schema>> = {
   )
 }
 
-/** Work that needs the operator's token, if only with some parameters. */
-const ADMIN_SECURITY: Readonly<Record<string, readonly Schema[]>> = {
-  compact: SOMETIMES_OPERATOR,
-  'rebuild-directory': OPERATOR,
-  leave: OPERATOR,
-  'archive/restore': OPERATOR
+/** What may start work. */
+const ADMIN_RIGHTS: Readonly<Record<string, Needs>> = {
+  compact: { needs: ['maintain'], with: { now: ['operate'] } },
+  'rebuild-directory': { needs: ['operate'] },
+  leave: { needs: ['operate'] },
+  'archive/restore': { needs: ['operate'] }
 }
 
 /** @param codes - of problems that the work has beside the usual ones */
 export function adminSchema(name: string, ...codes: readonly ErrorCode[]): Schema {
-  const security = ADMIN_SECURITY[name]
   return {
     summary: `Starts ${name}, unless it is running`,
     tags: ['admin'],
-    ...(security && { security }),
+    rights: ADMIN_RIGHTS[name] ?? { needs: ['maintain'] },
     ...(ADMIN_QUERIES[name] && { querystring: ADMIN_QUERIES[name] }),
-    response: {
-      202: JOB_ANSWER,
-      ...problems(...(security ? (['ERR_NOT_OPERATOR'] as const) : []), ...codes)
-    }
+    response: { 202: JOB_ANSWER, ...problems(...codes) }
   }
 }
 
 export const jobSchema: Schema = {
   summary: 'State and progress of a job',
   tags: ['admin'],
+  rights: { needs: ['watch'] },
   params: object({ id: { ...TEXT, minLength: 1, description: 'job_id of the job' } }),
   response: { 200: json('the job', JOB), ...problems('ERR_NO_SUCH_JOB') }
 }
@@ -189,12 +184,14 @@ export const jobsSchema: Schema = {
   summary: 'The jobs of this process, newest first: 100, or as many as run',
   description: 'Without their results, which each job has.',
   tags: ['admin'],
+  rights: { needs: ['watch'] },
   response: { 200: json('jobs', object({ jobs: array(object(JOB_STATE)) })) }
 }
 
 export const metricsSchema: Schema = {
   summary: 'Metrics in the text format of Prometheus',
   tags: TAGS,
+  rights: { needs: [] },
   response: {
     200: { description: 'format 0.0.4', content: { 'text/plain': { schema: { type: 'string' } } } },
     ...problems('ERR_METRICS_TOKEN')
@@ -204,6 +201,7 @@ export const metricsSchema: Schema = {
 export const dumpSchema: Schema = {
   summary: 'A snapshot of all live records, one JSON object per line',
   tags: TAGS,
+  rights: { needs: ['read'] },
   response: {
     200: { description: 'a stream', content: { 'application/x-ndjson': { schema: object(PHOTO) } } },
     ...problems('ERR_DIRECTORY_UNAVAILABLE', 'ERR_OVERLOADED')

@@ -182,6 +182,7 @@ const CONTENT_HEADERS: Schema = {
 export const getContentSchema: Schema = {
   summary: 'The bytes of a photo, whole or a range',
   tags: TAGS,
+  rights: { needs: ['read'] },
   params: ID_PARAMS,
   querystring: {
     type: 'object',
@@ -226,6 +227,7 @@ export const getContentSchema: Schema = {
 export const deletePhotoSchema: Schema = {
   summary: 'Deletes a photo; deleting again is harmless',
   tags: TAGS,
+  rights: { needs: ['delete'] },
   params: ID_PARAMS,
   querystring: object(
     {
@@ -247,6 +249,7 @@ export const deletePhotoSchema: Schema = {
 export const undeleteSchema: Schema = {
   summary: 'Restores a deleted photo while its bytes are reachable',
   tags: TAGS,
+  rights: { needs: ['edit'] },
   params: ID_PARAMS,
   response: {
     200: json('restored', object({ status: { type: 'string', const: 'restored' }, photo_id: PHOTO_ID })),
@@ -257,6 +260,7 @@ export const undeleteSchema: Schema = {
 export const getMetaSchema: Schema = {
   summary: 'Metadata of a photo',
   tags: TAGS,
+  rights: { needs: ['read'] },
   params: ID_PARAMS,
   response: {
     200: json(
@@ -288,6 +292,7 @@ export const patchMetaSchema: Schema = {
     'across the cluster. Name, caption and attributes together may take at most 4 KB, and a photo may have at most ' +
     `${LABELS_MAX} tags and albums: with more after the edit it is refused.`,
   tags: TAGS,
+  rights: { needs: ['edit'] },
   params: ID_PARAMS,
   body: {
     ...object(
@@ -315,6 +320,7 @@ export const patchMetaSchema: Schema = {
 export const conflictsSchema: Schema = {
   summary: 'Concurrent versions that lost to the current one',
   tags: TAGS,
+  rights: { needs: ['read'] },
   params: ID_PARAMS,
   response: {
     200: json(
@@ -341,6 +347,7 @@ export const conflictsSchema: Schema = {
 export const restoreSchema: Schema = {
   summary: 'Makes a conflict version the current one',
   tags: TAGS,
+  rights: { needs: ['edit'] },
   params: object({
     id: { ...PHOTO_ID, description: 'photo id, a UUID in any case' },
     n: CONFLICT_NUMBER

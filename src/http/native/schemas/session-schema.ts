@@ -1,7 +1,5 @@
+import { RIGHTS } from '../../../domain/rights.js'
 import { array, json, object, type Schema, TEXT } from './common.js'
-
-/** What a request may do. */
-export const RIGHTS = ['read', 'upload', 'edit', 'delete', 'operate'] as const
 
 export const sessionSchema: Schema = {
   summary: 'Who asks, and what they may do; for pages',
@@ -9,6 +7,7 @@ export const sessionSchema: Schema = {
     'There are no accounts: everybody who reaches the node may do all but what only its operator may, which `operate` ' +
     "stands for. It is there when the request carries the operator's token.",
   tags: ['node'],
+  rights: { needs: [] },
   response: {
     200: json(
       'now',

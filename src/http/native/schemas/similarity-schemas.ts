@@ -65,6 +65,7 @@ export const findSimilarSchema: Schema = {
   summary: 'Photos similar to a picture in the request, which is not stored',
   description: 'Best first. Copies of the picture itself are left out. Form fields may come before or after the file.',
   tags: TAGS,
+  rights: { needs: ['read'] },
   // No default for k: it would look like the client's choice and override the form's.
   querystring: object({ k: K, tag: TAG }, ['k', 'tag']),
   streamedBody: {
@@ -98,6 +99,7 @@ export const findSimilarSchema: Schema = {
 export const similarSchema: Schema = {
   summary: 'Photos similar to a stored photo',
   tags: TAGS,
+  rights: { needs: ['read'] },
   params: ID_PARAMS,
   querystring: object({ k: { ...K, default: 5 }, tag: TAG }, ['k', 'tag']),
   response: {
@@ -115,6 +117,7 @@ export const searchSchema: Schema = {
     'A model with one space for texts and images compares the text with the images. The default model compares it with the ' +
     'concepts that it recognizes in them, which gives lower scores. A text of which the model knows no word is 400.',
   tags: TAGS,
+  rights: { needs: ['read'] },
   querystring: object({ q: Q, k: { ...K, default: 20 }, min_score: SCORE, tag: TAG }, ['k', 'min_score', 'tag']),
   response: {
     200: json('best first', object({ results: array(object({ photo_id: PHOTO_ID, score: SCORE })), ...SEARCH_FIELDS })),
@@ -132,6 +135,7 @@ export const duplicatesSchema: Schema = {
     'other. All photos of a group look like one of them. Without tier: all groups, strictest tier first. A page may have ' +
     'fewer groups than others, as what was deleted a moment ago is left out.',
   tags: TAGS,
+  rights: { needs: ['read'] },
   querystring: object({ tier: TIER, cursor: CURSOR }, ['tier', 'cursor']),
   response: {
     200: json(
@@ -161,6 +165,7 @@ export const duplicatesSchema: Schema = {
 export const notDuplicateSchema: Schema = {
   summary: 'Marks two photos as not duplicates of each other',
   tags: TAGS,
+  rights: { needs: ['edit'] },
   params: ID_PARAMS,
   body: object({ photo_id: { ...PHOTO_ID, description: 'of another photo' } }),
   response: {
@@ -187,6 +192,7 @@ export const resolveDuplicatesSchema: Schema = {
     'those whose status is deleted to undo it, and take from the photo what `merged` says. Doing it again does nothing. Files ' +
     'beside those deleted, such as RAW files, stay. When the photo to keep is not there, nothing is deleted.',
   tags: TAGS,
+  rights: { needs: ['edit', 'delete'] },
   body: object(
     {
       keep: { ...PHOTO_ID, description: 'the photo that stays; must not be in remove' },
@@ -235,6 +241,7 @@ export const tellApartSchema: Schema = {
   summary: 'Marks photos as not duplicates of each other, or takes that back',
   description: 'Each of `ids` of each of `others`; without `others`, of each other.',
   tags: TAGS,
+  rights: { needs: ['edit'] },
   body: object(
     {
       ids: array(PHOTO_ID, { minItems: 1, maxItems: DISTINCT_IDS_MAX }),

@@ -11,6 +11,7 @@ export const timelineSchema: Schema = {
   summary: 'How many photos and videos there are in which time',
   description: `Buckets of at most ${BUCKET_PHOTOS_MAX} photos, newest first; together they have all that match.`,
   tags: ['photos'],
+  rights: { needs: ['read'] },
   querystring: QUERY,
   response: {
     200: json(
@@ -37,6 +38,7 @@ export const bucketSchema: Schema = {
   summary: 'What is in a bucket of the time line, in columns',
   description: 'With the filters and the order that the time line was read with. All columns are equally long.',
   tags: ['photos'],
+  rights: { needs: ['read'] },
   params: object({ key: { type: 'string', pattern: BUCKET_KEY, examples: ['2024-05'] } }),
   querystring: QUERY,
   response: {

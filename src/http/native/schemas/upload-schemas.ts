@@ -134,6 +134,7 @@ export const uploadSchema: Schema = {
     '400, and so is what is said of a photo that there is already: caption, rating, taken_at and the like. ' +
     RULES,
   tags: ['uploads'],
+  rights: { needs: ['upload'] },
   headers: IDEMPOTENCY,
   querystring: object({ ...QUERY, alt_key: ALT_KEY, photo_id: PHOTO_ID }, [
     ...Object.keys(QUERY),
@@ -159,6 +160,7 @@ export const postPhotoSchema: Schema = {
   summary: 'Stores a file as a new photo',
   description: RULES,
   tags: ['uploads'],
+  rights: { needs: ['upload'] },
   headers: IDEMPOTENCY,
   querystring: object(QUERY, Object.keys(QUERY)),
   streamedBody: form(FIELDS),
@@ -169,6 +171,7 @@ export const putPhotoSchema: Schema = {
   summary: 'Stores the body as a new photo; the fastest way to upload',
   description: 'The body must not be empty, nor of type multipart/form-data.',
   tags: ['uploads'],
+  rights: { needs: ['upload'] },
   headers: IDEMPOTENCY,
   querystring: object({ filename: TEXT, ...QUERY }, ['filename', ...Object.keys(QUERY)]),
   streamedBody: { content: { '*/*': { schema: FILE } } },

@@ -123,18 +123,7 @@ describe('a photo that is hot', () => {
   })
 
   test('is answered whatever headers there are that change nothing', () => {
-    const headers = [
-      'Host',
-      'localhost',
-      'Accept',
-      '*/*',
-      'User-Agent',
-      'x',
-      'Connection',
-      'keep-alive',
-      'Cookie',
-      'a=b'
-    ]
+    const headers = ['Host', 'localhost', 'Accept', '*/*', 'User-Agent', 'x', 'Connection', 'keep-alive']
     expect(send(undefined, headers).answered).toBe(true)
   })
 })
@@ -167,6 +156,7 @@ describe('left to the normal way is', () => {
   test.each([
     'Authorization',
     'Content-Length',
+    'Cookie',
     'Expect',
     'If-Match',
     'If-Modified-Since',
