@@ -181,6 +181,12 @@ export const SETTINGS = {
     defaultShown: 'on; off when p2p is loopback',
     meaning: 'find peers on the local network'
   }),
+  auth: setting({
+    kind: oneOf(['auto', 'on', 'off']),
+    placeholder: 'auto|on|off',
+    default: 'auto',
+    meaning: 'whether requests need an account; auto: from the first one on. off: on loopback only'
+  }),
   clusterName: setting({
     kind: line(255),
     placeholder: 'TEXT',

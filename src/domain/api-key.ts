@@ -18,17 +18,7 @@ import { bytesOf, cutLine, mapOf, textOf, timeOf } from './value-fields.js'
 export const API_KEY_KIND = 'key'
 export const API_KEY_SECRET_BYTES = 32
 /** What a key lets a program do of what its account may do. */
-export const API_KEY_SCOPES = [
-  'read',
-  'write',
-  'upload',
-  'search',
-  'share',
-  'events',
-  'metrics',
-  'audit',
-  'admin'
-] as const
+export const API_KEY_SCOPES = ['read', 'write', 'upload', 'metrics', 'admin'] as const
 export type ApiKeyScope = (typeof API_KEY_SCOPES)[number]
 
 const SHA256_BYTES = 32

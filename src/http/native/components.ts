@@ -1,3 +1,4 @@
+import type { Accounts } from '../../accounts/accounts.js'
 import type { Archiving } from '../../admin/archiving.js'
 import type { Backup } from '../../admin/backup.js'
 import type { Jobs } from '../../admin/jobs.js'
@@ -62,6 +63,11 @@ export interface HttpComponents {
     | 'volumeStats'
   >
   readonly lists: Pick<LibraryLists, 'labels' | 'trash' | 'stats' | 'timeline' | 'timelineBucket'>
+  /** Absent where nobody can have one: on a node that only reads a folder. */
+  readonly accounts?: Pick<
+    Accounts,
+    'isRequired' | 'haveBeen' | 'admins' | 'authenticate' | 'users' | 'sessions' | 'apiKeys' | 'tokens'
+  >
   readonly zip: Pick<PhotoZip, 'bytes'>
   readonly albums: Pick<
     Albums,

@@ -28,6 +28,10 @@ export function problemHeaders(error: unknown): ProblemHeaders {
     case 'ERR_METHOD_NOT_ALLOWED':
       return { allow: String(allow) }
     case 'ERR_METRICS_TOKEN':
+    case 'ERR_UNAUTHENTICATED':
+    case 'ERR_SESSION_ENDED':
+    case 'ERR_ACCOUNT_DISABLED':
+    case 'ERR_BAD_CREDENTIALS':
       return { 'www-authenticate': 'Bearer' }
     case 'ERR_NOT_OPERATOR':
       return { 'www-authenticate': 'Bearer realm="operator"' }

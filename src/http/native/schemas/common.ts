@@ -129,6 +129,15 @@ const OF_BODIES: readonly ErrorCode[] = [
   'ERR_UNSUPPORTED_ENCODING'
 ]
 
+/** What one may answer that is not everybody's, once there are accounts. */
+const OF_ACCOUNTS: readonly ErrorCode[] = [
+  'ERR_UNAUTHENTICATED',
+  'ERR_SESSION_ENDED',
+  'ERR_ACCOUNT_DISABLED',
+  'ERR_TOO_MANY_TRIES',
+  'ERR_FORBIDDEN'
+]
+
 /** Groups of what operations have in common. */
 export const PHOTO_READ: readonly ErrorCode[] = [
   'ERR_BAD_ID',
@@ -169,6 +178,7 @@ export function answersOf(
     ...ALWAYS,
     ...(isRead ? (['ERR_PRECONDITION_FAILED'] as const) : OF_BODIES),
     ...(hasParams ? (['ERR_BAD_ID'] as const) : []),
+    ...(everyNeed(needs).length > 0 ? OF_ACCOUNTS : []),
     ...(everyNeed(needs).includes('operate') ? (['ERR_NOT_OPERATOR'] as const) : [])
   ]
   const all: Record<string, Schema> = isRead ? { 304: { description: 'unchanged: see If-None-Match' } } : {}
@@ -196,14 +206,14 @@ function problem(status: number, codes: readonly ErrorCode[]): Schema {
     additionalProperties: true
   }
   const description = `${PROBLEM_MEANINGS[status]}: ${codes.join(', ')}`
-  const headers = status === 503 ? { 'Retry-After': { schema: COUNT, description: 'seconds' } } : {}
+  const headers = status === 503 || status === 429 ? { 'Retry-After': { schema: COUNT, description: 'seconds' } } : {}
   return { description, headers, content: { 'application/problem+json': { schema } }, [CODES]: codes }
 }
 
 const PROBLEM_MEANINGS: Readonly<Record<number, string>> = {
   400: 'the request is invalid',
-  401: 'a token is missing or wrong',
-  403: 'refused: a web page of another site, or an unknown host name',
+  401: 'who asks is not known: a token is missing, wrong or not in force any more',
+  403: 'refused: a web page of another site, an unknown host name, or a right that is not there',
   404: 'not found',
   408: 'the request, or its body, stopped arriving',
   409: 'it contradicts what is there',
@@ -215,6 +225,7 @@ const PROBLEM_MEANINGS: Readonly<Record<number, string>> = {
   416: 'the range is malformed or outside the bytes',
   417: 'Expect asks for what is not known',
   422: 'the body cannot be taken as what it is meant to be',
+  429: 'too many tries; Retry-After says when to try again',
   431: 'the request line and headers take more than 16 KiB',
   500: 'a defect or damaged data; the log has the details',
   503: 'temporarily unavailable; Retry-After says when to try again',

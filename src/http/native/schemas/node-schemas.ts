@@ -173,9 +173,9 @@ export function adminSchema(name: string, ...codes: readonly ErrorCode[]): Schem
 }
 
 export const jobSchema: Schema = {
-  summary: 'State and progress of a job',
+  summary: 'State and progress of a job, for whoever knows its id',
   tags: ['admin'],
-  rights: { needs: ['watch'] },
+  rights: { needs: ['read'] },
   params: object({ id: { ...TEXT, minLength: 1, description: 'job_id of the job' } }),
   response: { 200: json('the job', JOB), ...problems('ERR_NO_SUCH_JOB') }
 }
@@ -191,7 +191,6 @@ export const jobsSchema: Schema = {
 export const metricsSchema: Schema = {
   summary: 'Metrics in the text format of Prometheus',
   tags: TAGS,
-  rights: { needs: [] },
   response: {
     200: { description: 'format 0.0.4', content: { 'text/plain': { schema: { type: 'string' } } } },
     ...problems('ERR_METRICS_TOKEN')
