@@ -185,7 +185,8 @@ export const SETTINGS = {
     kind: oneOf(['auto', 'on', 'off']),
     placeholder: 'auto|on|off',
     default: 'auto',
-    meaning: 'whether requests need an account; auto: from the first one on. off: on loopback only'
+    defaultShown: 'auto: once there is one',
+    meaning: 'requests need an account'
   }),
   clusterName: setting({
     kind: line(255),
@@ -269,7 +270,7 @@ export const SETTINGS = {
     kind: path,
     placeholder: 'PATH|off',
     default: 'ffmpeg',
-    meaning: 'makes pictures of videos; a path, or a name on PATH'
+    meaning: 'makes pictures of videos: a path or a name'
   }),
   places: setting({
     kind: onOff,

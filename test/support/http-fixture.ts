@@ -2,6 +2,8 @@ import { hash } from 'node:crypto'
 import type { Server } from 'node:http'
 import { join } from 'node:path'
 import { MemoryLevel } from 'memory-level'
+import { Accounts } from '../../src/accounts/accounts.js'
+import { tokenKeyOf } from '../../src/accounts/token-keys.js'
 import { Jobs } from '../../src/admin/jobs.js'
 import { LaidOutItems } from '../../src/admin/laid-out-items.js'
 import type { VolumeReport } from '../../src/admin/maintenance.js'
@@ -70,6 +72,8 @@ export interface HttpFixtureInit {
   /** Default: there is none. */
   readonly archiving?: HttpComponents['archiving']
   readonly backup?: HttpComponents['backup']
+  /** Anybody could join the cluster, so nobody can have an account. */
+  readonly openCluster?: boolean
   /** The node has kept up with others, so that it is an alarm when graves end what lives here. */
   readonly keptUp?: boolean
 }
@@ -82,6 +86,8 @@ export interface HttpFixture {
   readonly store: MemoryNeedleStore
   readonly directory: Directory
   readonly photos: Photos
+  /** There are none at first, so requests need none. */
+  readonly accounts: Accounts
   readonly events: Events
   readonly similarity: Similarity
   /** Sees what `vectorImage` makes, once a model is in use. */
@@ -171,6 +177,19 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
     },
     { chunkBytes: init.chunkBytes ?? 8 * 1024 * 1024, maxUploadBytes, requireCookie: init.requireCookie ?? false }
   )
+  const accounts = new Accounts(
+    {
+      directory,
+      writer,
+      clock: systemClock,
+      random: systemRandom,
+      log,
+      tokenKeys: [tokenKeyOf(systemRandom.bytes(32))],
+      isOpenCluster: () => init.openCluster === true
+    },
+    { cluster: 'sheaf', auth: 'auto', node: 'box', hashingCost: { memoryKiB: 8, passes: 1, lanes: 1 } }
+  )
+  await accounts.start()
   const jobs = new Jobs({ clock: systemClock, random: systemRandom, log })
   const events = new Events({ directory, clock: systemClock, random: systemRandom })
   await events.start()
@@ -206,6 +225,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
         clock: systemClock,
         random: systemRandom
       }),
+      accounts,
       zip: new PhotoZip(init.photos?.(photos) ?? photos),
       lists: new LibraryLists({
         directory,
@@ -258,6 +278,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
     await server.stop()
     await similarity.stop()
     await jobs.stop()
+    await accounts.stop()
     await directory.stop()
   }
   const see = async (id: string, vector: readonly number[]): Promise<void> => {
@@ -285,6 +306,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
     store,
     directory,
     photos,
+    accounts,
     events,
     similarity,
     analyzer,
