@@ -22,7 +22,8 @@ const SALT_BYTES = 16
 const HASH_BYTES = 32
 const PHC = /^\$argon2id\$v=19\$[\w=,]{1,60}\$[\w+/]{11,86}\$[\w+/]{16,86}$/
 const WAITING_MAX = 16
-const WAITING_OF_ADDRESS_MAX = 2
+/** Of one range of addresses; one of them runs, or none. */
+const OF_ADDRESS_MAX = 3
 const WAITING_MS_MAX = 5_000
 
 /** argon2id, by PHC strings. */
@@ -50,8 +51,8 @@ export class Passwords {
   readonly #hasher: Hasher
   readonly #cost: HashingCost
   readonly #gate = new ConcurrencyLimit({ countMax: 1, bytesMax: Number.MAX_SAFE_INTEGER, waitingMax: WAITING_MAX })
-  /** How many wait, of each range of addresses. */
-  readonly #waiting = new Map<string, number>()
+  /** How many run or wait, of each range of addresses. */
+  readonly #asked = new Map<string, number>()
   /** Of a password that nobody knows: what is compared where there is none takes as long. */
   readonly #dummy: string
 
@@ -98,26 +99,26 @@ export class Passwords {
   }
 
   async #oneAtATime<Result>(address: string, task: () => Promise<Result>): Promise<Result> {
-    const release = await this.#enter(addressRange(address))
+    const range = addressRange(address)
+    const asked = this.#asked.get(range) ?? 0
+    if (asked >= OF_ADDRESS_MAX) throw overloaded()
+    this.#asked.set(range, asked + 1)
     try {
-      return await task()
+      const release = await this.#enter()
+      return await task().finally(release)
     } finally {
-      release()
+      const left = (this.#asked.get(range) ?? 1) - 1
+      if (left === 0) this.#asked.delete(range)
+      else this.#asked.set(range, left)
     }
   }
 
-  async #enter(range: string): Promise<() => void> {
-    const waiting = this.#waiting.get(range) ?? 0
-    if (waiting >= WAITING_OF_ADDRESS_MAX) throw overloaded()
-    this.#waiting.set(range, waiting + 1)
+  async #enter(): Promise<() => void> {
     const { signal, cancel } = deadline(this.#components.clock, WAITING_MS_MAX, undefined, overloaded)
     try {
       return await this.#gate.enter(1, signal)
     } finally {
       cancel()
-      const left = (this.#waiting.get(range) ?? 1) - 1
-      if (left === 0) this.#waiting.delete(range)
-      else this.#waiting.set(range, left)
     }
   }
 }

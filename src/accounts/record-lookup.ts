@@ -1,5 +1,7 @@
 import { LRUCache } from 'lru-cache'
+import { abortable } from '../core/abortable.js'
 import type { Clock } from '../core/clock.js'
+import { withDeadline } from '../core/deadline.js'
 import type { Logger } from '../core/log.js'
 import type { Directory } from '../directory/directory.js'
 import { type DirectoryRecord, type RecordKey, recordName } from '../domain/record.js'
@@ -63,17 +65,12 @@ export class RecordLookup {
 
   async #ask(key: RecordKey, fetchRecord: (key: RecordKey) => Promise<boolean>): Promise<Unknown> {
     const { clock, log } = this.#components
-    let cancel = (): void => {}
-    const late = new Promise<false>(resolve => {
-      cancel = clock.schedule(ASK_MS_MAX, () => resolve(false))
-    })
     try {
-      return (await Promise.race([fetchRecord(key), late])) ? 'absent' : 'unheard'
+      const isComplete = await withDeadline(clock, ASK_MS_MAX, undefined, signal => abortable(fetchRecord(key), signal))
+      return isComplete ? 'absent' : 'unheard'
     } catch (err) {
       log.debug({ err, kind: key.kind }, 'could not ask the peers for a record')
       return 'unheard'
-    } finally {
-      cancel()
     }
   }
 }

@@ -58,14 +58,16 @@ export interface LoginFrom {
   readonly address: string
   /** What the client says of itself. */
   readonly label?: string | undefined
-  /** See {@link Tries}. */
-  readonly isKnownDevice?: boolean | undefined
+  /** The device token of an earlier log-in from there. */
+  readonly device?: string | undefined
 }
 
 export interface LoggedIn {
   readonly session: Session
   /** For a cookie. */
   readonly token: IssuedToken
+  /** For a cookie that is only sent with log-ins; logging out leaves it. */
+  readonly device: IssuedToken
 }
 
 /** What a program gets instead of a cookie. */
@@ -95,9 +97,9 @@ export class Sessions {
   async login(name: string, password: string, from: LoginFrom): Promise<LoggedIn> {
     const { writer, tries, catalog } = this.#components
     writer.admit()
-    const attempt = { name, address: from.address, isKnownDevice: from.isKnownDevice }
-    tries.begin(attempt)
     const holders = catalog.called(name)
+    const attempt = { name, address: from.address, device: await this.#deviceOf(from, holders) }
+    tries.begin(attempt)
     for (const id of holders.length === 0 ? [undefined] : holders) {
       const right = await this.#proveByPassword(id, password, from.address)
       if (right === undefined) continue
@@ -187,7 +189,7 @@ export class Sessions {
     const { writer, tries, passwords } = this.#components
     const password = checkPassword(change.new)
     writer.admit()
-    const attempt = { name: userId, address: from.address, isKnownDevice: true }
+    const attempt = { name: userId, address: from.address, device: userId }
     tries.begin(attempt)
     const right = await this.#proveByPassword(userId, change.old, from.address)
     if (right === undefined) throw new SheafError('ERR_BAD_CREDENTIALS', 'the old password is wrong')
@@ -240,6 +242,12 @@ export class Sessions {
     return record && viewAccess(record)?.password
   }
 
+  /** @returns the session that one of these accounts once had there; undefined: nobody knows the device */
+  async #deviceOf({ device }: LoginFrom, holders: readonly UserId[]): Promise<string | undefined> {
+    const claims = device === undefined ? undefined : await this.#components.tokens.verify(device, ['device'])
+    return claims !== undefined && holders.includes(claims.userId) ? claims.sessionId : undefined
+  }
+
   /** One at a time for each account, so that their number stays bounded. */
   #begin({ userId, password }: ByPassword, label: string | undefined): Promise<LoggedIn> {
     return this.#lock.run(userId, async () => {
@@ -261,8 +269,9 @@ export class Sessions {
       untilMs: createdAtMs + SESSION_MS_MAX
     }
     await writer.write({ kind: SESSION_KIND, id }, () => createSessionChanges(session))
-    const token = await tokens.issue('session', { userId, sessionId: id, credential }, session.untilMs)
-    return { session: { ...session, id, isEnded: false }, token }
+    const claims = { userId, sessionId: id, credential }
+    const token = await tokens.issue('session', claims, session.untilMs)
+    return { session: { ...session, id, isEnded: false }, token, device: await tokens.issue('device', claims) }
   }
 
   /** Ends those whose time is over, and the oldest where there are as many as there may be. */

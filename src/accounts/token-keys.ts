@@ -48,8 +48,7 @@ export async function loneTokenSecret(
   const text = await fileSystem.readFile(path)
   const known = /^([0-9a-f]{64})\s*$/.exec(Buffer.from(text ?? []).toString())?.[1]
   if (known !== undefined) return Buffer.from(known, 'hex')
-  if (text !== undefined)
-    log.warn({ path }, 'the key that signs sessions is damaged, so a new one is made; everybody has to log in again')
+  if (text !== undefined) log.warn({ path }, 'the key that signs sessions is damaged, so a new one is made')
   const secret = random.bytes(SECRET_BYTES)
   await fileSystem.writeFileAtomic(path, Buffer.from(`${Buffer.from(secret).toString('hex')}\n`))
   return secret

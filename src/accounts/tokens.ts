@@ -8,6 +8,7 @@
  *   sheaf-session+jwt    12 hours        in a cookie; while it is used, another one follows, until the session ends
  *   sheaf-access+jwt     15 minutes      with each request of a program
  *   sheaf-refresh+jwt    30 days         for another one of the second kind
+ *   sheaf-device+jwt     180 days        with a log-in: somebody has logged in from there before; it opens nothing
  *
  * A token says that somebody logged in; whether that still holds, the records say.
  *
@@ -19,12 +20,17 @@ import type { CredentialId } from '../domain/access.js'
 import { parseSessionId, parseUserId, type SessionId, type UserId } from '../domain/ids.js'
 import type { TokenKey } from './token-keys.js'
 
-export type TokenType = 'session' | 'access' | 'refresh'
+export type TokenType = 'session' | 'access' | 'refresh' | 'device'
 
 const DAY_S = 24 * 3_600
-const LIFE_S: Readonly<Record<TokenType, number>> = { session: DAY_S / 2, access: 15 * 60, refresh: 30 * DAY_S }
+const LIFE_S: Readonly<Record<TokenType, number>> = {
+  session: DAY_S / 2,
+  access: 15 * 60,
+  refresh: 30 * DAY_S,
+  device: 180 * DAY_S
+}
 const TYPES: ReadonlyMap<unknown, TokenType> = new Map(
-  (['session', 'access', 'refresh'] as const).map(type => [typOf(type), type])
+  (['session', 'access', 'refresh', 'device'] as const).map(type => [typOf(type), type])
 )
 const ALGORITHM = 'EdDSA'
 const ISSUER = 'sheaf'
@@ -87,11 +93,11 @@ export class Tokens {
     )
   }
 
-  /** @param untilMs - when the session ends */
+  /** @param untilMs - when what it stands for ends. Default: its type's life counts */
   async issue(
     type: TokenType,
     { userId, sessionId, credential }: Pick<TokenClaims, 'userId' | 'sessionId' | 'credential'>,
-    untilMs: number
+    untilMs = Number.MAX_SAFE_INTEGER
   ): Promise<IssuedToken> {
     const issuedAtS = Math.floor(this.#clock.now() / 1_000)
     const expiresAtS = Math.max(issuedAtS, Math.min(issuedAtS + LIFE_S[type], Math.floor(untilMs / 1_000)))

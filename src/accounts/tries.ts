@@ -21,8 +21,8 @@ const NAME_CHARACTERS_MAX = 256
 export interface Try {
   readonly name: string
   readonly address: string
-  /** It comes from where somebody has logged in to this account before, so what strangers do does not hold it up. */
-  readonly isKnownDevice?: boolean | undefined
+  /** Names where somebody has logged in to this account before: what strangers do does not hold that up. */
+  readonly device?: string | undefined
 }
 
 interface Streak {
@@ -31,7 +31,8 @@ interface Streak {
 }
 
 /**
- * How often passwords are tried on this node: so many on an account from one address, and so many on an account in all.
+ * How often passwords are tried on this node: so many on an account from one address, and so many on an account in all, but
+ * for where somebody has logged in to it before: strangers would else lock its owner out.
  * A try counts from its beginning, so that many at once are not more than one after the other. Several nodes allow as many
  * times that number.
  */
@@ -51,7 +52,7 @@ export class Tries {
     const { count, lastMs } = this.#streak(key, now)
     const left = lastMs + pauseMs(count) - now
     if (count > 0 && left > 0) throw tooManyTries(left)
-    if (attempt.isKnownDevice !== true && !this.#limiter(nameOf(attempt)).tryTake(1))
+    if (attempt.device === undefined && !this.#limiter(nameOf(attempt)).tryTake(1))
       throw tooManyTries(1_000 / ACCOUNT_TRIES.perSecond)
     this.#streaks.set(key, { count: count + 1, lastMs: now })
   }
@@ -99,8 +100,8 @@ function pauseMs(count: number): number {
   return count < FREE_TRIES ? 0 : Math.min(1_000 * 2 ** (count - FREE_TRIES), PAUSE_MS_MAX)
 }
 
-function keyOf({ address, ...attempt }: Try): string {
-  return `${addressRange(address)}\0${nameOf(attempt)}`
+function keyOf({ address, device, ...attempt }: Try): string {
+  return `${device ?? addressRange(address)}\0${nameOf(attempt)}`
 }
 
 function nameOf({ name }: Pick<Try, 'name'>): string {

@@ -66,7 +66,7 @@ export const ERROR_MAP: Readonly<Record<ErrorCode, ErrorMapping>> = {
   ERR_SESSION_ENDED: { status: 401 },
   ERR_ACCOUNT_DISABLED: { status: 401 },
   ERR_BAD_CREDENTIALS: { status: 401 },
-  ERR_TOO_MANY_TRIES: { status: 429, retryAfterS: 60, members: { retry_after_s: 60 } },
+  ERR_TOO_MANY_TRIES: { status: 429, members: { retry_after_s: 60 } },
   ERR_NAME_TAKEN: { status: 409 },
   ERR_LAST_ADMIN: { status: 409 },
   ERR_CLUSTER_KEY_NEEDED: { status: 409 },
