@@ -22,6 +22,7 @@ import { measureMillion } from './million.js'
 import { Nginx } from './nginx.js'
 import { measurePosters } from './posters.js'
 import { measureReads } from './reads.js'
+import { measureReindexing } from './reindexing.js'
 import { describeMachine, type Measure, printReport, reportMarkdown, versionOf, writeReport } from './report.js'
 import { measureRest } from './rest.js'
 import { measureSimilarity } from './similarity.js'
@@ -34,7 +35,7 @@ import { measureWrites } from './writes.js'
 
 const HELP = `npm run bench -- [flags]
   --only A,B        of get, put, cache, index, million, lists, timeline, large, disk-reads, cluster, together, convergence,
-                    anti-entropy, graves, heads, decoding, posters, importing, looking, similarity, metering, archive, slow-uploads, slow-supplier
+                    anti-entropy, graves, heads, decoding, posters, importing, reindexing, looking, similarity, metering, archive, slow-uploads, slow-supplier
                     (default: all)
   --rounds N        rounds of each server, in turn (default 3)
   --seconds N       length of a round (default 4)
@@ -50,7 +51,7 @@ const { values } = parseArgs({
     only: {
       type: 'string',
       default:
-        'get,put,cache,index,million,lists,timeline,large,disk-reads,cluster,together,convergence,anti-entropy,graves,heads,decoding,posters,importing,looking,similarity,metering,archive,slow-uploads,slow-supplier'
+        'get,put,cache,index,million,lists,timeline,large,disk-reads,cluster,together,convergence,anti-entropy,graves,heads,decoding,posters,importing,reindexing,looking,similarity,metering,archive,slow-uploads,slow-supplier'
     },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '4' },
@@ -124,6 +125,7 @@ function sections(scratch: string, cache: string): Record<string, () => Promise<
     'anti-entropy': () => measureAntiEntropy(scratch, [10_000, 100_000, ...(values.big ? [1_000_000] : [])]),
     heads: () => measureHeads(join(scratch, 'heads-data')),
     importing: () => measureImporting(join(scratch, 'importing'), values.big ? 10_000 : 2_000, init.rounds),
+    reindexing: () => measureReindexing(cache, scratch, values.big ? 1_000_000 : 100_000),
     decoding: () => measureDecoding(join(scratch, 'decoding')),
     posters: () => measurePosters(join(scratch, 'posters')),
     graves: () => measureGraves(scratch, values.big ? 10_000_000 : 1_000_000),
