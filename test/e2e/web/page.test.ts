@@ -124,6 +124,7 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     const { photo_id } = await client.json<{ photo_id: string }>('PUT', `/v1/photos?${query}`, 201, { body: bytes })
     await page.locator(`[data-id="${photo_id}"]`).waitFor()
     await until('its thumb is shown', 90_000, async () => (await shownTiles(page)).some(({ id }) => id === photo_id))
+    await page.getByRole('heading', { name: `${PICTURES + 1} photos` }).waitFor()
     for (const { id, src } of await shownTiles(page)) expect(UUID.exec(src)?.[0] ?? src).toBe(id)
   })
 
@@ -359,6 +360,8 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
       await tile.hover()
       await tile.getByRole('button').click()
     }
+    for (const word of ['Album', 'Tag', 'Favourite', 'Archive', 'Download', 'Delete'])
+      await page.locator('.selection-bar').getByText(word, { exact: true }).waitFor()
     await page.getByRole('button', { name: 'Favourite' }).click()
     await page.getByText('2 photos marked as favourites').waitFor()
     await page.locator('.badge-favourite').nth(1).waitFor()
@@ -380,6 +383,31 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     await page.getByRole('dialog').getByRole('button', { name: 'Empty the trash' }).click()
     await page.getByText('The trash is empty.').waitFor()
     expect(await client.json('GET', '/trash', 200)).toMatchObject({ total: 0 })
+  })
+
+  it('shows what looks like the words, and the rest when it is asked for', async () => {
+    const [first, second] = await metas()
+    const page = await browser.open(node.url)
+    let scores = [0.7, 0.2]
+    const status = await client.json<object>('GET', '/status', 200)
+    await page.route('**/status', route => route.fulfill({ json: { ...status, model: 'mobilenet' } }))
+    await page.route('**/search?*', route => {
+      const results = [first, second].map((photo, i) => ({ photo_id: photo?.photo_id, score: scores[i] }))
+      const coverage = { shards_ok: 64, shards_total: 64, fraction: 1 }
+      return route.fulfill({ json: { results, coverage, model: 'mobilenet', model_id: '' } })
+    })
+    const found = page.getByRole('region', { name: 'Photos that look like it' }).getByRole('img')
+    await page.goto(`${node.url}/#/search?q=daisy`)
+    await found.first().waitFor()
+    expect(await found.count()).toBe(1)
+    await page.getByRole('button', { name: 'Show 1 photo less like it' }).click()
+    await found.nth(1).waitFor()
+    scores = [0.3, 0.2]
+    await page.goto(`${node.url}/#/search?q=invoice`)
+    await page.getByText('No photo looks much like “invoice”.').waitFor()
+    expect(await found.count()).toBe(0)
+    await page.getByRole('button', { name: 'Show 2 photos less like it' }).click()
+    await found.nth(1).waitFor()
   })
 
   it('tags all that a search by words finds', async () => {

@@ -164,6 +164,48 @@ describe.skipIf(SKIPS_PAGES).sequential('a photo on the page', () => {
     expect(browser.complaints.splice(0).filter(text => !/status of 41[02]/.test(text))).toEqual([])
   })
 
+  it('keeps what is typed when the tab is closed, and when it crashes', async () => {
+    const id = await put(await picture(8), 'closed.jpg')
+    const captionOf = async (): Promise<string | null> =>
+      (await client.json<{ caption: string | null }>('GET', `/photo/${id}/meta`, 200)).caption
+    const closed = await openPhoto(id)
+    await closed.keyboard.press('i')
+    await closed.getByLabel('Caption').fill('Before it was closed')
+    await closed.goto('about:blank')
+    await until('it is saved', 90_000, async () => (await captionOf()) === 'Before it was closed')
+
+    const again = async (): Promise<Page> => {
+      const page = await closed.context().newPage()
+      await page.goto(`${node.url}/#/photo/${id}`)
+      await page.locator('.lightbox-large img.is-ready').waitFor()
+      await page.keyboard.press('i')
+      return page
+    }
+    const crashed = await again()
+    await crashed.getByLabel('Caption').fill('Before it crashed')
+    await Promise.all([crashed.waitForEvent('crash'), crashed.goto('chrome://crash').catch(() => {})])
+    expect(await captionOf()).toBe('Before it was closed')
+    const back = await again()
+    await until('it is saved', 90_000, async () => (await captionOf()) === 'Before it crashed')
+    expect(await back.getByLabel('Caption').inputValue()).toBe('Before it crashed')
+
+    // somebody else was faster: nothing of theirs is replaced before a person has looked
+    await back.getByLabel('Caption').fill('Mine')
+    await Promise.all([back.waitForEvent('crash'), back.goto('chrome://crash').catch(() => {})])
+    await client.patchMeta(id, { caption: 'Theirs' })
+    const last = await again()
+    const caption = last.getByLabel('Caption')
+    await last.getByText('The caption is now: “Theirs”.', { exact: false }).waitFor()
+    expect(await caption.inputValue()).toBe('Mine')
+    await last.keyboard.press('i')
+    await caption.waitFor({ state: 'detached' })
+    expect(await captionOf()).toBe('Theirs')
+    await last.keyboard.press('i')
+    await last.getByText('The caption is now: “Theirs”.', { exact: false }).waitFor()
+    await caption.press('Enter')
+    await until('it is replaced', 90_000, async () => (await captionOf()) === 'Mine')
+  })
+
   it('is found by its tags and albums, and by its year', async () => {
     const id = await put(await picture(7), 'IMG_19850703_100000.jpg')
     await client.patchMeta(id, { tags: { add: ['our garden'] } })

@@ -35,13 +35,14 @@ export class RealBrowser {
   /** A page in a profile of its own. */
   async open(url: string, { width = 1280, height = 800, scheme = 'light' }: PageInit = {}): Promise<Page> {
     const isPhone = width < 600
-    const page = await this.#browser.newPage({
+    const context = await this.#browser.newContext({
       viewport: { width, height },
       colorScheme: scheme,
       hasTouch: isPhone,
       isMobile: isPhone,
       deviceScaleFactor: isPhone ? 2 : 1
     })
+    const page = await context.newPage()
     page.setDefaultTimeout(120_000)
     page.on('console', (message: ConsoleMessage) =>
       this.complaints.push(`${message.type()}: ${message.text()} ${message.location().url}`)
