@@ -8,6 +8,7 @@ import { Waiting } from '../parts/waiting.js'
 import { useApp } from '../state/app.js'
 import { t } from '../texts/en.js'
 import { pickedFiles } from '../upload/dropped-files.js'
+import './photos-page.css'
 
 export interface PhotosPageProps {
   readonly filters: Readonly<Record<string, string>>

@@ -14,6 +14,7 @@ import { namesWith } from '../state/names.js'
 import { typedDate } from '../state/typed-facts.js'
 import { t } from '../texts/en.js'
 import { alikeCount } from './alike.js'
+import './search-page.css'
 
 const RESULTS_MAX = 36
 const SHOWN = 24

@@ -20,6 +20,7 @@ import { Icon } from './icons.js'
 import { type KeyActions, type SelectionKey, useKeys } from './keys.js'
 import { lazy } from './lazy.js'
 import { useWrites } from './lost-bar.js'
+import './selection-bar.css'
 
 const AskTag = lazy(async () => (await import('./label-dialogs.js')).AskTag)
 const AskAlbum = lazy(async () => (await import('./label-dialogs.js')).AskAlbum)

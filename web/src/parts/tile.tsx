@@ -8,6 +8,7 @@ import { FLAG } from '../state/timeline.js'
 import { t } from '../texts/en.js'
 import { memo } from './hooks.js'
 import { Icon } from './icons.js'
+import './tile.css'
 
 const LONG_PRESS_MS = 450
 
