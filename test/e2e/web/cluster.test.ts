@@ -1,31 +1,21 @@
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { HttpClient } from '../../support/http-client.js'
-import { killAllNodes, NodeProcess, temporaryFolder } from '../../support/node-process.js'
+import { NodeProcess } from '../../support/node-process.js'
 import { scene, toImage } from '../../support/test-pictures.js'
 import { until } from '../../support/until.js'
-import { RealBrowser, SKIPS_PAGES } from '../../support/web/browser.js'
+import { SKIPS_PAGES } from '../../support/web/browser.js'
+import { pagesForTests } from '../../support/web/pages-for-tests.js'
 
 /* The page of one node of two: what happens at the other one is seen here. */
-const folder = temporaryFolder('page-of-two')
+const browser = pagesForTests('page-of-two')
 let a: NodeProcess
 let b: NodeProcess
-let browser: RealBrowser
 
 describe.skipIf(SKIPS_PAGES).sequential('the page of a node among others', () => {
   beforeAll(async () => {
-    a = await NodeProcess.start({ dataDir: join(folder.path, 'a') })
-    b = await NodeProcess.start({ dataDir: join(folder.path, 'b'), flags: ['--join', a.p2p] })
-    browser = await RealBrowser.start()
-  })
-  afterEach(async () => {
-    await browser.closePages()
-    expect(browser.complaints.splice(0)).toEqual([])
-  })
-  afterAll(async () => {
-    await browser?.close()
-    await killAllNodes()
-    folder.remove()
+    a = await NodeProcess.start({ dataDir: join(browser.folder, 'a') })
+    b = await NodeProcess.start({ dataDir: join(browser.folder, 'b'), flags: ['--join', a.p2p] })
   })
 
   it('shows what is uploaded at another one, by itself', async () => {

@@ -2,13 +2,14 @@ import { readdirSync, statSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { HttpClient, type PhotoMeta } from '../../support/http-client.js'
-import { killAllNodes, NodeProcess, REPOSITORY, temporaryFolder } from '../../support/node-process.js'
+import { NodeProcess, REPOSITORY } from '../../support/node-process.js'
 import { scene, toImage } from '../../support/test-pictures.js'
 import { until } from '../../support/until.js'
 import { barriers } from '../../support/web/barriers.js'
-import { RealBrowser, SKIPS_PAGES } from '../../support/web/browser.js'
+import { LOOKS, SKIPS_PAGES } from '../../support/web/browser.js'
+import { pagesForTests } from '../../support/web/pages-for-tests.js'
 
 /*
  * The page in a real browser, in front of a real node, under the policy that the node sends. The console has to stay empty.
@@ -17,11 +18,10 @@ const PICTURES = 40
 const KB = 1_000
 const UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/
 
-const folder = temporaryFolder('page')
-const trip = join(folder.path, 'trip')
+const browser = pagesForTests('page')
+const trip = join(browser.folder, 'trip')
 let node: NodeProcess
 let client: HttpClient
-let browser: RealBrowser
 let paths: string[]
 
 async function makePictures(): Promise<string[]> {
@@ -69,20 +69,10 @@ const metas = async (): Promise<readonly PhotoMeta[]> =>
 describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
   beforeAll(async () => {
     paths = await makePictures()
-    node = await NodeProcess.start({ dataDir: join(folder.path, 'data') })
+    node = await NodeProcess.start({ dataDir: join(browser.folder, 'data') })
     client = new HttpClient(node.url)
-    browser = await RealBrowser.start()
   })
-  afterEach(async () => {
-    await browser.closePages()
-    expect(browser.complaints.splice(0)).toEqual([])
-  })
-  afterAll(async () => {
-    client?.close()
-    await browser?.close()
-    await killAllNodes()
-    folder.remove()
-  })
+  afterAll(() => client?.close())
 
   it('of an empty node says what to do, and takes a folder that is dropped; a second drop sends nothing', async () => {
     const page = await browser.open(node.url)
@@ -210,7 +200,7 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
       const problem = { code: 'ERR_OVERLOADED', title: '', status: 503, detail: '' }
       return await route.fulfill({ status: 503, headers: { 'retry-after': '2' }, json: problem })
     })
-    const busy = join(folder.path, 'busy.jpg')
+    const busy = join(browser.folder, 'busy.jpg')
     await writeFile(
       busy,
       await toImage(scene(77, 300, 200))
@@ -274,7 +264,7 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     const bytes = await toImage(scene(123, 300, 200))
       .jpeg()
       .toBuffer()
-    const path = join(folder.path, 'again.jpg')
+    const path = join(browser.folder, 'again.jpg')
     await writeFile(path, bytes)
     const query = '/v1/photos?filename=again.jpg'
     const { photo_id: id } = await client.json<{ photo_id: string }>('PUT', query, 201, { body: bytes })
@@ -316,12 +306,7 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     await page.getByRole('heading', { name: 'In names, captions and places' }).waitFor()
   })
 
-  it.each([
-    ['light', 1280],
-    ['dark', 1280],
-    ['light', 390],
-    ['dark', 390]
-  ] as const)('has no barriers in %s, %i px wide', async (scheme, width) => {
+  it.each(LOOKS)('has no barriers in %s, %i px wide', async (scheme, width) => {
     const [photo] = await metas()
     const page = await browser.open(node.url, { scheme, width, height: 844 })
     await untilShown(page, 4)
@@ -431,7 +416,7 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     await node.kill9()
     await page.locator('.lost').getByText('does not answer.').waitFor()
     expect((await shownTiles(page)).length).toBeGreaterThan(3)
-    node = await NodeProcess.start({ dataDir: join(folder.path, 'data'), flags: ['--http', `127.0.0.1:${port}`] })
+    node = await NodeProcess.start({ dataDir: join(browser.folder, 'data'), flags: ['--http', `127.0.0.1:${port}`] })
     await page.locator('.lost').waitFor({ state: 'detached' })
     // the browser itself says which requests failed
     const expected = /net::ERR_/

@@ -1,12 +1,13 @@
 import type { Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { packetOf, xmpSegment } from '../../support/head-files.js'
 import { HttpClient } from '../../support/http-client.js'
 import { directoryOf, MOTION, MOVIE } from '../../support/motion-files.js'
-import { killAllNodes, NodeProcess, temporaryFolder } from '../../support/node-process.js'
+import { NodeProcess } from '../../support/node-process.js'
 import { scene, toImage } from '../../support/test-pictures.js'
 import { until } from '../../support/until.js'
-import { RealBrowser, SKIPS_PAGES } from '../../support/web/browser.js'
+import { SKIPS_PAGES } from '../../support/web/browser.js'
+import { pagesForTests } from '../../support/web/pages-for-tests.js'
 
 /* One photo in a real browser: what a person may change of it, its moment, and those that follow it. */
 
@@ -17,10 +18,9 @@ interface Meta {
   readonly place: { readonly lat: number; readonly lon: number; readonly country: string | null } | null
 }
 
-const folder = temporaryFolder('photo-page')
+const browser = pagesForTests('photo-page')
 let node: NodeProcess
 let client: HttpClient
-let browser: RealBrowser
 
 const metaOf = (id: string): Promise<Meta> => client.json<Meta>('GET', `/photo/${id}/meta`, 200)
 
@@ -55,20 +55,10 @@ async function openPhoto(id: string): Promise<Page> {
 
 describe.skipIf(SKIPS_PAGES).sequential('a photo on the page', () => {
   beforeAll(async () => {
-    node = await NodeProcess.start({ dataDir: folder.path })
+    node = await NodeProcess.start({ dataDir: browser.folder })
     client = new HttpClient(node.url)
-    browser = await RealBrowser.start()
   })
-  afterEach(async () => {
-    await browser.closePages()
-    expect(browser.complaints.splice(0)).toEqual([])
-  })
-  afterAll(async () => {
-    client?.close()
-    await browser?.close()
-    await killAllNodes()
-    folder.remove()
-  })
+  afterAll(() => client?.close())
 
   it('gets the date, the place and the name that a person gives it, and those of its file again', async () => {
     const id = await put(await picture(1), 'IMG_20240701_100000.jpg')

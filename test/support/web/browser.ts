@@ -16,6 +16,14 @@ export interface PageInit {
   readonly scheme?: 'light' | 'dark'
 }
 
+/** In which a page has to be good: scheme, and width in px. */
+export const LOOKS = [
+  ['light', 1280],
+  ['dark', 1280],
+  ['light', 390],
+  ['dark', 390]
+] as const
+
 /** A real browser, with no part of its policies turned off. */
 export class RealBrowser {
   readonly #browser: Browser

@@ -85,7 +85,7 @@ export function SearchPage({ q }: { readonly q: string }): JSX.Element {
         }))}
       />
       <Names title={t.tags} names={tags.map(({ name, count }) => ({ route: { page: 'tag', name }, name, count }))} />
-      {isEmpty && <p class="empty">{t.searchPage.noWords(q)}</p>}
+      {isEmpty && <p class="none-found">{t.searchPage.noWords(q)}</p>}
       <ResultList title={t.searchPage.words} results={words} all={formatRoute({ page: 'found', q })} />
       <ResultList title={t.searchPage.content} results={content} none={t.searchPage.noneAlike(q)} />
     </ScrollPage>
@@ -181,7 +181,7 @@ function ResultList(props: {
       {value.value !== undefined && value.value.fraction < 1 && (
         <p class="quiet">{t.searchPage.partial(value.value.fraction)}</p>
       )}
-      {value.value !== undefined && shown === 0 && <p class="none-alike">{none}</p>}
+      {value.value !== undefined && shown === 0 && <p class="none-found">{none}</p>}
       <ul class="grid">
         {photos.slice(0, shown).map(({ id, score }) => (
           <li key={id}>

@@ -135,41 +135,42 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
       >
         {t.selection.all}
       </button>
-      <span class="grow" />
-      <BarButton icon="albums" label={t.selection.album} word={words.album} {...busy} onClick={() => ask('album')} />
-      <BarButton icon="tag" label={t.selection.tag} word={words.tag} {...busy} onClick={() => ask('tag')} />
-      {album !== undefined && count === 1 && (
+      <div class="bar-buttons">
+        <BarButton icon="albums" label={t.selection.album} word={words.album} {...busy} onClick={() => ask('album')} />
+        <BarButton icon="tag" label={t.selection.tag} word={words.tag} {...busy} onClick={() => ask('tag')} />
+        {album !== undefined && count === 1 && (
+          <BarButton
+            icon="photos"
+            label={t.selection.cover}
+            word={words.cover}
+            {...busy}
+            onClick={() => void cover(album)}
+          />
+        )}
+        {album !== undefined && (
+          <BarButton
+            icon="close"
+            label={t.selection.removeFromAlbum}
+            word={words.remove}
+            {...busy}
+            onClick={() => void act(ids => changeAlbum(app.api, ids, { album, how: 'remove' }), t.selection.removed)}
+          />
+        )}
         <BarButton
-          icon="photos"
-          label={t.selection.cover}
-          word={words.cover}
+          icon="heart"
+          label={t.selection.favourite}
           {...busy}
-          onClick={() => void cover(album)}
+          onClick={() => mark('favourite', t.selection.favourites)}
         />
-      )}
-      {album !== undefined && (
         <BarButton
-          icon="close"
-          label={t.selection.removeFromAlbum}
-          word={words.remove}
+          icon="archive"
+          label={t.selection.archive}
           {...busy}
-          onClick={() => void act(ids => changeAlbum(app.api, ids, { album, how: 'remove' }), t.selection.removed)}
+          onClick={() => mark('archived', t.selection.archived)}
         />
-      )}
-      <BarButton
-        icon="heart"
-        label={t.selection.favourite}
-        {...busy}
-        onClick={() => mark('favourite', t.selection.favourites)}
-      />
-      <BarButton
-        icon="archive"
-        label={t.selection.archive}
-        {...busy}
-        onClick={() => mark('archived', t.selection.archived)}
-      />
-      <BarButton icon="download" label={t.selection.download} {...busy} onClick={() => void download()} />
-      <BarButton icon="trash" label={t.selection.delete} {...busy} onClick={remove} />
+        <BarButton icon="download" label={t.selection.download} {...busy} onClick={() => void download()} />
+        <BarButton icon="trash" label={t.selection.delete} {...busy} onClick={remove} />
+      </div>
       {asks.value === 'tag' && (
         <AskTag
           onClose={() => {
