@@ -35,6 +35,21 @@ describe.skipIf(SKIPS_PAGES).sequential('the page of a node among others', () =>
     )
   })
 
+  it('says how much a machine lacks, how fast it comes, and until when', async () => {
+    const page = await browser.open('about:blank')
+    // the answer of the node, a moment in a long way to go
+    await page.route('**/cluster', async route => {
+      const response = await route.fetch()
+      const answer = (await response.json()) as { members: { self: boolean }[] }
+      const lag = { lag_bytes: 12_000_000_000, bytes_per_s: 5_000_000, eta_s: 2_400 }
+      const members = answer.members.map(member => (member.self ? member : { ...member, ...lag }))
+      await route.fulfill({ response, json: { ...answer, members } })
+    })
+    await page.goto(`${a.url}/#/cluster`)
+    await page.getByText('12 GB, 5 MB/s, 40 minutes left').waitFor()
+    await page.getByRole('heading', { name: 'Photos are still being copied' }).waitFor()
+  })
+
   it('says that all is safe, and soon that a machine is gone', async () => {
     const page = await browser.open(`${a.url}/#/cluster`)
     await page.getByRole('heading', { name: 'All photos are safe: on 2 machines' }).waitFor()

@@ -330,7 +330,7 @@ function GallerySection(props: GallerySectionProps): JSX.Element | null {
             aria-label={t.library.selectMonth(title)}
             onClick={() => props.onSelectMonth(part.index)}
           >
-            <Icon name="check" />
+            {isAllChosen && <Icon name="check" />}
           </button>
         </header>
       )}

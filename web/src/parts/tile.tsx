@@ -110,7 +110,7 @@ function PhotoTile(props: TileProps): JSX.Element {
         tabIndex={-1}
         onClick={event => props.onSelect(id, event.shiftKey)}
       >
-        <Icon name="check" />
+        {isChosen && <Icon name="check" />}
       </button>
     </li>
   )
