@@ -44,7 +44,7 @@ import {
   type VerbatimNeedle
 } from './opaque-records.js'
 import { type OpenRows, openRows } from './open-rows.js'
-import { type DirectoryPage, type DirectoryQuery, type QueryBase, runQuery } from './query.js'
+import { type DirectoryPage, type DirectoryQuery, newestWith, type QueryBase, runQuery } from './query.js'
 import type { IncomingRecord, RecordFold } from './record-fold.js'
 import { foldRecords, readDeaths, readState, readStates } from './record-rows.js'
 import { type RepeatedTerm, repeatedTerms } from './repeated-terms.js'
@@ -461,6 +461,16 @@ export class Directory implements Startable {
    */
   query(query: DirectoryQuery, signal?: AbortSignal): Promise<DirectoryPage> {
     return this.#reading(() => runQuery(this.#queryBase(), query, { signal }))
+  }
+
+  /**
+   * @param limit - 1…100
+   * @param signal - ends the reading
+   * @returns the newest photos with a term; nothing is counted
+   * @throws `ERR_DIRECTORY_UNAVAILABLE`, `ERR_INDEX_BUILDING`, the signal's reason
+   */
+  newestWith(term: string, limit: number, signal?: AbortSignal): Promise<DirectoryRecord[]> {
+    return this.#reading(() => newestWith(this.#queryBase(), term, limit, { signal }))
   }
 
   /**

@@ -242,6 +242,14 @@ export class IndexReader {
     return sorted
   }
 
+  /** One row is read at once: to hand it to another thread costs more. */
+  async #rows(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    const options = { snapshot: this.#snapshot }
+    const [only, ...others] = keys
+    if (only !== undefined && others.length === 0) return [this.#database.getSync(only, options)]
+    return this.#database.getMany([...keys], options)
+  }
+
   async *#records(positions: readonly Position[]): AsyncGenerator<{ position: Position; record: DirectoryRecord }> {
     for (let at = 0; at < positions.length; at += READ_RECORDS) {
       this.#signal?.throwIfAborted()
@@ -249,7 +257,7 @@ export class IndexReader {
       const keys = part.map(position =>
         recordRowKey({ kind: 'photo', id: photoIdOfPosition(positionBytesOf(position)) })
       )
-      const rows = await this.#database.getMany(keys, { snapshot: this.#snapshot })
+      const rows = await this.#rows(keys)
       this.#cost += RECORD_COST * part.length
       for (const [i, key] of keys.entries()) {
         const row = rows[i]

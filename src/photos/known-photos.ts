@@ -15,14 +15,14 @@ const IN_A_TURN = 64
  * @throws `ERR_INDEX_BUILDING`: it is not live, and the index that is read does not know whether it is deleted
  */
 export async function findKnown(
-  directory: Pick<Directory, 'query'>,
+  directory: Pick<Directory, 'newestWith'>,
   digests: readonly string[],
   signal?: AbortSignal
 ): Promise<ReadonlyMap<string, KnownPhoto>> {
   const known = new Map<string, KnownPhoto>()
   const find = async (term: string): Promise<PhotoId | undefined> => {
-    const { records } = await directory.query({ terms: [term], words: [], limit: 1 }, signal)
-    return records[0] && viewPhoto(records[0]).id
+    const [record] = await directory.newestWith(term, 1, signal)
+    return record && viewPhoto(record).id
   }
   for (const [i, sha256] of [...new Set(digests)].entries()) {
     signal?.throwIfAborted()

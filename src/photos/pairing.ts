@@ -30,6 +30,8 @@ const NEWEST = 1_000
 const PAGE = 100
 /** Photos with a term that are looked at: of more, nobody knows which belong together. */
 const SAME_TERM_MAX = 8
+/** A photo that comes is seen otherwise once its head is read: both are looked at together. */
+const SETTLE_MS = 1_000
 /** How long each node that ranks before this one has for it. */
 const RANK_DELAY_MS = 60_000
 /** After a failure, and while a new index is made. */
@@ -37,7 +39,7 @@ const RETRY_MS = 30_000
 const IDLE_MS = 1_000
 
 export interface PairingComponents {
-  readonly directory: Pick<Directory, 'query' | 'onChange' | 'state'>
+  readonly directory: Pick<Directory, 'query' | 'newestWith' | 'onChange' | 'state'>
   readonly writer: Pick<RecordWriter, 'edit'>
   /** @returns how many live nodes come before this one for a term; default: it is alone */
   readonly rank?: (term: string) => number
@@ -92,9 +94,8 @@ export class Pairing implements Startable {
         this.#newest ??= { cursor: undefined, left: NEWEST }
         return
       }
-      const dueMs = clock.monotonic() + rank(term) * RANK_DELAY_MS
+      const dueMs = clock.monotonic() + SETTLE_MS + rank(term) * RANK_DELAY_MS
       this.#waiting.set(term, Math.min(dueMs, this.#waiting.get(term) ?? Number.POSITIVE_INFINITY))
-      if (dueMs <= clock.monotonic()) this.#loop.wake()
     }
   }
 
@@ -138,7 +139,7 @@ export class Pairing implements Startable {
   }
 
   async #find(term: string, photos: Map<PhotoId, Photo>): Promise<void> {
-    const { records } = await this.#components.directory.query({ terms: [term], words: [], limit: SAME_TERM_MAX })
+    const records = await this.#components.directory.newestWith(term, SAME_TERM_MAX)
     for (const photo of records.map(record => viewPhoto(record))) photos.set(photo.id, photo)
   }
 

@@ -31,7 +31,7 @@ const CLIENT_RECIPE = 'client'
 
 export interface PhotoUploadsComponents {
   readonly store: NeedleStore
-  readonly directory: Pick<Directory, 'lookUp' | 'query'>
+  readonly directory: Pick<Directory, 'lookUp' | 'newestWith'>
   readonly writer: RecordWriter
   readonly intake: BlobIntake
   readonly albums: AlbumNames
@@ -164,7 +164,7 @@ export class PhotoUploads {
   /** @returns live photos uploaded with the key in the last 24 h, oldest first */
   async #uploadsWithKey(idempotency: string): Promise<Photo[]> {
     const { directory, clock } = this.#components
-    const { records } = await directory.query({ terms: [`idem\0${idempotency}`], words: [], limit: SAME_KEY_MAX })
+    const records = await directory.newestWith(`idem\0${idempotency}`, SAME_KEY_MAX)
     const since = clock.now() - IDEMPOTENCY_MS
     return records
       .map(record => viewPhoto(record))

@@ -76,7 +76,7 @@ export interface PhotosComponents {
   readonly store: NeedleStore
   readonly directory: Pick<
     Directory,
-    'lookUp' | 'query' | 'records' | 'onChange' | 'onOpaque' | 'language' | 'isAskedBy'
+    'lookUp' | 'query' | 'newestWith' | 'records' | 'onChange' | 'onOpaque' | 'language' | 'isAskedBy'
   >
   readonly clock: Clock
   readonly random: Random

@@ -9,6 +9,7 @@ import type { Tracer } from '../core/tracing.js'
 import { type Step, WorkerLoop } from '../core/worker-loop.js'
 import type { DatabaseSource } from '../directory/database.js'
 import { Directory } from '../directory/directory.js'
+import { restAfter } from '../directory/index-build.js'
 import { languagesWith } from '../directory/index-languages.js'
 import type { RecordFormats } from '../domain/formats.js'
 import { HybridClock } from '../domain/hlc.js'
@@ -42,8 +43,6 @@ const DEAD_SHARE_MIN = 0.3
 const SWEEP_IDLE_MS = 3_600_000
 const SWEEP_IDLE_MS_MIN = 1_000
 const INDEX_IDLE_MS = 60_000
-/** While an index is made anew, it rests as long as it works, but no longer than this: requests come first. */
-const INDEX_REST_MS_MAX = 1_000
 const SCRUB_IDLE_MS = 60 * 60_000
 const SCRUB_BYTES_PER_SECOND = 4_000_000
 const SCRUB_INTERVAL_MS = 7 * 24 * 3_600_000
@@ -431,7 +430,7 @@ export class LocalStore implements Startable {
     const isBusy = await directory.workOnIndex()
     if (wasBuilding && !directory.isIndexBuilding)
       log.info({ photos: directory.count('all') }, 'the new index of the directory is complete, and read from now on')
-    if (isBusy) await clock.sleep(Math.min(INDEX_REST_MS_MAX, clock.monotonic() - began), signal)
+    if (isBusy) await clock.sleep(restAfter(clock.monotonic() - began), signal)
     return isBusy ? 'busy' : 'idle'
   }
 

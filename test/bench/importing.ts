@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { HttpClient } from '../support/http-client.js'
 import { NodeProcess, sheaf } from '../support/node-process.js'
 import { fakeJpeg } from '../support/photo-maker.js'
+import { cpuMs } from './cpu-time.js'
 import { atLeast, type Measure, median } from './report.js'
 
 const FILE_BYTES = 64 * 1_024
@@ -21,37 +22,45 @@ export async function measureImporting(scratch: string, files: number, rounds: n
   mkdirSync(folder, { recursive: true })
   for (let i = 0; i < files; i++) writeFileSync(join(folder, `${i}.jpg`), fakeJpeg(i, FILE_BYTES))
   process.env.XDG_STATE_HOME = join(scratch, 'state')
-  const ours: number[] = []
-  const bare: number[] = []
+  const ours: Taken[] = []
+  const bare: Taken[] = []
   for (let round = 0; round < rounds; round++) {
-    bare.push(await secondsOf(join(scratch, `bare-${round}`), url => sendAll(url, folder)))
+    bare.push(await taken(join(scratch, `bare-${round}`), url => sendAll(url, folder)))
     ours.push(
-      await secondsOf(join(scratch, `import-${round}`), async url => {
+      await taken(join(scratch, `import-${round}`), async url => {
         const { code, stderr } = await sheaf(['import', folder], url)
         if (code !== 0) throw new Error(`the import failed: ${stderr}`)
       })
     )
   }
-  const ratio = median(ours.map((seconds, i) => (bare[i] ?? 0) / seconds))
+  const ratio = median(ours.map(({ seconds }, i) => (bare[i]?.seconds ?? 0) / seconds))
+  const rate = (all: readonly Taken[]): string => (files / median(all.map(({ seconds }) => seconds))).toFixed(0)
+  const nodeMs = (all: readonly Taken[]): string => (median(all.map(one => one.nodeMs)) / files).toFixed(1)
   return [
     {
       name: 'importing a folder, against a loop of hashes and PUTs',
       value: `${ratio.toFixed(2)} ×`,
       number: ratio,
       target: atLeast(RATIO_MIN),
-      note: `${files} files of 64 KB: ${(files / median(ours)).toFixed(0)} a second, the loop, ${AT_ONCE} at once, ${(files / median(bare)).toFixed(0)}; the first import, with no journal`,
+      note: `${files} files of 64 KB: ${rate(ours)} a second, the loop, ${AT_ONCE} at once, ${rate(bare)}; the node takes ${nodeMs(ours)} and ${nodeMs(bare)} ms of CPU a file; the first import, with no journal`,
       rounds: { ours, bare }
     }
   ]
 }
 
+interface Taken {
+  readonly seconds: number
+  /** CPU time of the node. */
+  readonly nodeMs: number
+}
+
 /** On a fresh node. */
-async function secondsOf(dataDir: string, work: (url: string) => Promise<void>): Promise<number> {
+async function taken(dataDir: string, work: (url: string) => Promise<void>): Promise<Taken> {
   const node = await NodeProcess.start({ dataDir })
   try {
-    const started = performance.now()
+    const [started, usedMs] = [performance.now(), cpuMs(node)]
     await work(node.url)
-    return (performance.now() - started) / 1_000
+    return { seconds: (performance.now() - started) / 1_000, nodeMs: cpuMs(node) - usedMs }
   } finally {
     await node.stop()
   }

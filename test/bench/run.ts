@@ -20,8 +20,10 @@ import { measureLooking } from './looking.js'
 import { measureMetering } from './metering.js'
 import { measureMillion } from './million.js'
 import { Nginx } from './nginx.js'
+import { measurePage } from './page.js'
 import { measurePosters } from './posters.js'
 import { measureReads } from './reads.js'
+import { measureReindexing } from './reindexing.js'
 import { describeMachine, type Measure, printReport, reportMarkdown, versionOf, writeReport } from './report.js'
 import { measureRest } from './rest.js'
 import { measureSimilarity } from './similarity.js'
@@ -34,8 +36,10 @@ import { measureWrites } from './writes.js'
 
 const HELP = `npm run bench -- [flags]
   --only A,B        of get, put, cache, index, million, lists, timeline, large, disk-reads, cluster, together, convergence,
-                    anti-entropy, graves, heads, decoding, posters, importing, looking, similarity, metering, archive, slow-uploads, slow-supplier
-                    (default: all)
+                    anti-entropy, graves, heads, decoding, posters, importing, reindexing, looking, similarity, metering, archive, slow-uploads, slow-supplier
+                    (default: all); and page, which takes Chromium
+  --photos N        photos of the library before which the page is measured (default 100000; they are made once)
+  --originals DIR   of photos that these are made of (default: made-up scenes)
   --rounds N        rounds of each server, in turn (default 3)
   --seconds N       length of a round (default 4)
   --large-bytes N   size of the large file (default 512 MiB; try 2147483648)
@@ -50,10 +54,12 @@ const { values } = parseArgs({
     only: {
       type: 'string',
       default:
-        'get,put,cache,index,million,lists,timeline,large,disk-reads,cluster,together,convergence,anti-entropy,graves,heads,decoding,posters,importing,looking,similarity,metering,archive,slow-uploads,slow-supplier'
+        'get,put,cache,index,million,lists,timeline,large,disk-reads,cluster,together,convergence,anti-entropy,graves,heads,decoding,posters,importing,reindexing,looking,similarity,metering,archive,slow-uploads,slow-supplier'
     },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '4' },
+    photos: { type: 'string', default: '100000' },
+    originals: { type: 'string' },
     'large-bytes': { type: 'string', default: String(512 * 2 ** 20) },
     big: { type: 'boolean', default: false },
     json: { type: 'string', default: join(REPOSITORY, '.bench', 'latest.json') },
@@ -115,6 +121,7 @@ function sections(scratch: string, cache: string): Record<string, () => Promise<
       measureRest(scratch, cache, values.big ? { photos: 1_000_000, minutes: 25 } : { photos: 100_000, minutes: 2 }),
     compaction: () => measureCompaction(scratch, values.big ? 1_000 : 200),
     lists: () => measureLists(cache),
+    page: () => measurePage(cache, Number(values.photos), values.originals),
     timeline: () => measureTimeline(cache),
     large: () => measureLargeFile(scratch, largeBytes),
     'disk-reads': async () => [await measureDiskReads(join(scratch, 'disk-reads-data'))],
@@ -124,6 +131,7 @@ function sections(scratch: string, cache: string): Record<string, () => Promise<
     'anti-entropy': () => measureAntiEntropy(scratch, [10_000, 100_000, ...(values.big ? [1_000_000] : [])]),
     heads: () => measureHeads(join(scratch, 'heads-data')),
     importing: () => measureImporting(join(scratch, 'importing'), values.big ? 10_000 : 2_000, init.rounds),
+    reindexing: () => measureReindexing(cache, scratch, values.big ? 1_000_000 : 100_000),
     decoding: () => measureDecoding(join(scratch, 'decoding')),
     posters: () => measurePosters(join(scratch, 'posters')),
     graves: () => measureGraves(scratch, values.big ? 10_000_000 : 1_000_000),

@@ -1,4 +1,7 @@
+import { hash } from 'node:crypto'
 import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { createServer, request as httpRequest } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { dirname, join, relative } from 'node:path'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { loadConfig } from '../../src/config.js'
@@ -219,6 +222,65 @@ test('an import that was stopped goes on, and nothing comes twice', async () => 
   expect((sums.present as number) + (sums.uploaded as number)).toBe(20)
   expect(sums.present).toBeGreaterThanOrEqual(before)
   expect((await list()).map(({ name }) => String(name)).sort()).toEqual([...names].sort())
+})
+
+/** Another node's address: what is asked of it is passed on to the node, once `onAsked` has heard that files were asked for. */
+async function passedOn(onAsked: () => Promise<void>): Promise<string> {
+  const server = createServer(async (request, answer) => {
+    if (request.url?.startsWith('/v1/photos/exists') === true) await onAsked()
+    const { method, headers } = request
+    const onward = httpRequest(new URL(request.url ?? '', node), { method, headers }, got => {
+      answer.writeHead(got.statusCode ?? 500, got.headers)
+      got.pipe(answer)
+    })
+    request.pipe(onward)
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(async () => {
+    server.closeAllConnections()
+    await new Promise(resolve => server.close(resolve))
+  })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+async function digestsOf(): Promise<string[]> {
+  return (await list()).map(({ sha256 }) => String(sha256))
+}
+
+test.each([
+  ['longer', 500],
+  ['shorter', 300]
+])('a file that becomes %s between hashing and sending comes as it is then', async (_, byteCount) => {
+  await write('in/a.jpg', fakeJpeg(1, 400))
+  const later = fakeJpeg(2, byteCount)
+  const { code } = await runAt(await passedOn(() => write('in/a.jpg', later)), ['import', join(folder, 'in')])
+  expect(code).toBe(0)
+  expect(await digestsOf()).toEqual([hash('sha256', later, 'hex')])
+})
+
+test('a file that goes between hashing and sending is told, and nothing of it comes', async () => {
+  await write('in/a.jpg', fakeJpeg(1, 400))
+  const { code, stderr } = await runAt(await passedOn(() => rm(join(folder, 'in/a.jpg'))), [
+    'import',
+    join(folder, 'in')
+  ])
+  expect(code).toBe(1)
+  expect(stderr).toContain('a.jpg: no such file or folder')
+  expect(await list()).toEqual([])
+})
+
+test('a small file is read once, and larger ones twice', async () => {
+  const [small, large] = [fakeJpeg(1, 400), fakeJpeg(2, 300_000)]
+  await write('in/small.jpg', small, T1999)
+  await write('in/large.jpg', large, T1999)
+  // other bytes in what looks like the same file
+  const url = await passedOn(async () => {
+    await write('in/small.jpg', fakeJpeg(3, 400), T1999)
+    await write('in/large.jpg', fakeJpeg(4, 300_000), T1999)
+  })
+  await runAt(url, ['import', join(folder, 'in')])
+  const digests = [small, fakeJpeg(4, 300_000)].map(bytes => hash('sha256', bytes, 'hex'))
+  expect((await digestsOf()).sort()).toEqual(digests.sort())
 })
 
 test('each file is in the report once, with what became of it', async () => {

@@ -43,7 +43,7 @@ function BasePage({ route }: { readonly route: Route }): JSX.Element {
     case 'search':
       return <SearchPage q={route.q} />
     case 'found':
-      return <NamedPhotos name={`“${route.q}”`} filters={{ q: route.q }} empty={t.searchPage.none(route.q)} />
+      return <PhotosPage title={`“${route.q}”`} filters={{ q: route.q }} empty={t.searchPage.none(route.q)} />
     case 'similar':
       return <SimilarPage id={route.id} />
     case 'albums':
@@ -51,19 +51,19 @@ function BasePage({ route }: { readonly route: Route }): JSX.Element {
     case 'album':
       return <AlbumPage id={route.id} />
     case 'tag':
-      return <NamedPhotos name={route.name} filters={{ tag: route.name }} />
+      return <PhotosPage title={route.name} filters={{ tag: route.name }} empty={t.library.emptyTag} />
     case 'label':
-      return <NamedPhotos name={route.name} filters={{ album: route.name }} />
+      return <PhotosPage title={route.name} filters={{ album: route.name }} empty={t.library.emptyTag} />
     case 'time': {
       const time = t.taken(route.name)
-      return <NamedPhotos name={time} filters={{ from: route.name, to: route.name }} empty={t.searchPage.none(time)} />
+      return <PhotosPage title={time} filters={{ from: route.name, to: route.name }} empty={t.searchPage.none(time)} />
     }
     case 'duplicates':
       return <DuplicatesPage />
     case 'favourites':
-      return <NamedPhotos name={t.favourites} filters={{ favourite: 'true' }} empty={t.noFavourites} />
+      return <PhotosPage title={t.favourites} filters={{ favourite: 'true' }} empty={t.noFavourites} />
     case 'archive':
-      return <NamedPhotos name={t.archive} filters={{ archived: 'true' }} empty={t.noArchive} />
+      return <PhotosPage title={t.archive} filters={{ archived: 'true' }} empty={t.noArchive} />
     case 'trash':
       return <TrashPage />
     case 'cluster':
@@ -72,26 +72,4 @@ function BasePage({ route }: { readonly route: Route }): JSX.Element {
     case 'photo':
       return <PhotosPage filters={{}} />
   }
-}
-
-function NamedPhotos({
-  name,
-  filters,
-  empty = t.library.emptyTag
-}: {
-  readonly name: string
-  readonly filters: Record<string, string>
-  readonly empty?: string
-}): JSX.Element {
-  return (
-    <PhotosPage
-      filters={filters}
-      empty={empty}
-      head={
-        <div class="page-head in-gallery">
-          <h1>{name}</h1>
-        </div>
-      }
-    />
-  )
 }

@@ -1,8 +1,8 @@
-import { hasCode } from '../../core/errors.js'
+import { hasCode, SheafError } from '../../core/errors.js'
 import { oneAhead } from '../../core/one-ahead.js'
 import { placeText } from '../../domain/place-text.js'
 import { inOrder } from '../shell/in-order.js'
-import { fileSha256, type LocalFile } from '../shell/local-files.js'
+import { type LocalFile, type ReadFile, readAndHash } from '../shell/local-files.js'
 import { mergeIntoPhoto } from '../shell/merge-photo.js'
 import { jsonBody, type NodeRequest } from '../shell/node-client.js'
 import { ProgressBar } from '../shell/progress.js'
@@ -10,6 +10,7 @@ import { type Session, throwIfOver } from '../shell/session.js'
 import { uploadFile } from '../shell/upload-file.js'
 import type { HashedFile, HashJournal } from './hash-journal.js'
 import { FAILURES, type ImportedFile, type ImportReport } from './import-report.js'
+import { KeptFiles } from './kept-files.js'
 import { type KnownFields, knownFieldsOf } from './known-fields.js'
 import type { PlannedPhoto } from './plan.js'
 import { type FileState, isSameState, readState } from './walk.js'
@@ -19,6 +20,8 @@ const UPLOADS_MAX = 6
 const HASHES_MAX = 2
 /** Files hashed, and then asked for at once; a node takes up to 1,000. */
 const BATCH_FILES = 250
+/** Small files that stay in memory from being hashed until they are sent. */
+const KEPT_BYTES_MAX = 32 * 2 ** 20
 /** How often a file is read again that changes meanwhile. */
 const READS_MAX = 3
 /** What is said in the address of a request must leave room for the rest of its 16 KiB. */
@@ -62,6 +65,7 @@ export class Importer {
   readonly #init: ImporterInit
   /** By digest: the first file with these bytes, in this run. The id is undefined in a dry run. */
   readonly #begun = new Map<string, Promise<string | undefined>>()
+  readonly #kept = new KeptFiles(KEPT_BYTES_MAX)
 
   constructor(components: ImporterComponents, init: ImporterInit) {
     this.#components = components
@@ -73,16 +77,20 @@ export class Importer {
     const bytesTotal = photos.reduce((sum, { file }) => sum + file.state.byteCount, 0)
     const failed: PlannedPhoto[] = []
     const progress = new ProgressBar(this.#components.session, { bytesTotal, filesTotal: photos.length })
-    for await (const { batch, known } of oneAhead(this.#batches(photos))) {
-      await inOrder(
-        batch,
-        UPLOADS_MAX,
-        async item => ({ item, settled: await this.#settle(item, known, progress) }),
-        async ({ item, settled }) => {
-          if (FAILURES.has(settled.outcome)) failed.push(item.photo)
-          await this.#components.report.add(settled)
-        }
-      )
+    try {
+      for await (const { batch, known } of oneAhead(this.#batches(photos))) {
+        await inOrder(
+          batch,
+          UPLOADS_MAX,
+          async item => ({ item, settled: await this.#settle(item, known, progress) }),
+          async ({ item, settled }) => {
+            if (FAILURES.has(settled.outcome)) failed.push(item.photo)
+            await this.#components.report.add(settled)
+          }
+        )
+      }
+    } finally {
+      this.#kept.clear()
     }
     progress.finish()
     return failed
@@ -118,7 +126,10 @@ export class Importer {
     if (known !== undefined) return { photo, hashed: { path, state, sha256: known } }
     try {
       const hashed = await hashUnchanged({ path, name, state })
-      return hashed === undefined ? { photo, settled: { outcome: 'changed' } } : { photo, hashed }
+      if (hashed === undefined) return { photo, settled: { outcome: 'changed' } }
+      const { bytes, ...digest } = hashed
+      if (bytes !== undefined && !this.#init.isDry) this.#kept.keep(path, bytes)
+      return { photo, hashed: digest }
     } catch (error) {
       return { photo, settled: { outcome: 'unreadable', error } }
     }
@@ -163,6 +174,7 @@ export class Importer {
       throwIfOver(session, error)
       return { shown, file, outcome: 'failed', error }
     } finally {
+      this.#kept.drop(file.path)
       progress.endFile(file.state.byteCount - sent)
     }
   }
@@ -212,19 +224,20 @@ export class Importer {
     const { path, name } = file
     const { query, isWhole } = queryOf(fields)
     let { sha256, state } = first
+    let bytes = this.#kept.get(path)
     for (let reads = 1; ; reads++) {
       try {
+        if (bytes !== undefined) await requireUnchanged(path, state)
         const sent = { path, name, byteCount: state.byteCount }
-        const { photo_id: id } = await uploadFile(session, sent, query, { sha256, onSent })
+        const { photo_id: id } = await uploadFile(session, sent, query, { sha256, bytes, onSent })
         await mergeIntoPhoto(session, id, isWhole ? { attributes: fields.attributes } : fields)
         return id
       } catch (err) {
-        // the node has stored nothing of bytes that are not those of the digest
+        // nothing is stored of bytes that are not those of the digest
         if (!hasCode(err, 'ERR_DIGEST_MISMATCH') || reads === READS_MAX) throw err
         const again = await hashUnchanged({ path, name, state: await readState(path) })
         if (again === undefined) throw err
-        sha256 = again.sha256
-        state = again.state
+        ;({ sha256, state, bytes } = again)
       }
     }
   }
@@ -258,20 +271,26 @@ function queryOf(fields: KnownFields): {
   return { query: isWhole ? { ...file, ...words } : file, isWhole }
 }
 
+/** @throws `ERR_DIGEST_MISMATCH`, system errors */
+async function requireUnchanged(path: Buffer, state: FileState): Promise<void> {
+  if (!isSameState(state, await readState(path)))
+    throw new SheafError('ERR_DIGEST_MISMATCH', 'the file has changed since it was read; try again')
+}
+
 /** @returns undefined when the file changes again and again while it is read. @throws system errors */
 async function hashUnchanged(
   file: Pick<LocalFile, 'name'> & { readonly path: Buffer; readonly state: FileState }
-): Promise<HashedFile | undefined> {
+): Promise<(HashedFile & ReadFile) | undefined> {
   const { path, name } = file
   let { state } = file
   for (let reads = 0; reads < READS_MAX; reads++) {
-    const sha256 = await fileSha256({ path, name, byteCount: state.byteCount }).catch(async (err: unknown) => {
+    const read = await readAndHash({ path, name, byteCount: state.byteCount }).catch(async (err: unknown) => {
       // shorter than it was: read again; what is wrong otherwise stays so
       if (isSameState(state, await readState(path))) throw err
       return undefined
     })
     const after = await readState(path)
-    if (sha256 !== undefined && isSameState(state, after)) return { path, state, sha256 }
+    if (read !== undefined && isSameState(state, after)) return { path, state, ...read }
     state = after
   }
   return undefined

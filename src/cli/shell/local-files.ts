@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, hash as hashAtOnce } from 'node:crypto'
 import { createReadStream, type Dirent } from 'node:fs'
 import { open, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
@@ -113,9 +113,25 @@ function becameShorter(): Error {
 
 /** @returns lower-case hex */
 export async function fileSha256(file: LocalFile): Promise<string> {
+  return (await readAndHash(file)).sha256
+}
+
+export interface ReadFile {
+  /** Lower-case hex. */
+  readonly sha256: string
+  /** All of it, of a small file; undefined for others. */
+  readonly bytes: Uint8Array | undefined
+}
+
+/** @throws as `readPieces` */
+export async function readAndHash(file: LocalFile): Promise<ReadFile> {
+  if (file.byteCount > 0 && file.byteCount <= READ_BYTES) {
+    const bytes = await readSmall(file)
+    return { sha256: hashAtOnce('sha256', bytes, 'hex'), bytes }
+  }
   const hash = createHash('sha256')
   for await (const piece of readPieces(file)) hash.update(piece)
-  return hash.digest('hex')
+  return { sha256: hash.digest('hex'), bytes: undefined }
 }
 
 /**

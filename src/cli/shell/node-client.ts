@@ -38,8 +38,10 @@ export interface NodeRequest {
   readonly operator?: boolean
 }
 
-/** Bytes to send. `open` is called once for each attempt. */
-export interface UploadBody {
+/** Bytes to send: all at once, or as `open` has them, which is called once for each attempt. */
+export type UploadBody = { readonly bytes: Uint8Array } | UploadStream
+
+export interface UploadStream {
   readonly byteCount: number
   open(): AsyncIterable<Uint8Array>
 }
@@ -163,7 +165,7 @@ export class NodeClient {
       const values = typeof value === 'object' ? value : [value]
       for (const one of values) if (one !== undefined) url.searchParams.append(name, String(one))
     }
-    const length = body === undefined ? {} : { 'content-length': body.byteCount }
+    const length = body === undefined ? {} : { 'content-length': 'bytes' in body ? body.bytes.length : body.byteCount }
     // A kept connection may be closing at this very moment, and a POST could not be sent again.
     const agent = method === 'POST' ? undefined : this.#agent
 
@@ -184,6 +186,7 @@ export class NodeClient {
       })
       this.#limitSilence(request)
       if (body === undefined) return request.end()
+      if ('bytes' in body) return request.end(body.bytes)
       const bytes = catching(body.open(), err => {
         bodyError = err
       })
@@ -240,11 +243,7 @@ export async function* answerBytes(answer: IncomingMessage): AsyncGenerator<Uint
 
 /** The part of a request that sends a value as JSON. */
 export function jsonBody(value: unknown): Required<Pick<NodeRequest, 'headers' | 'body'>> {
-  const bytes = Buffer.from(JSON.stringify(value))
-  async function* open(): AsyncGenerator<Uint8Array, void, undefined> {
-    yield bytes
-  }
-  return { headers: { 'content-type': 'application/json' }, body: { byteCount: bytes.length, open } }
+  return { headers: { 'content-type': 'application/json' }, body: { bytes: Buffer.from(JSON.stringify(value)) } }
 }
 
 /** @throws `ERR_USAGE` unless it is an http or https URL without query, or `unix:` with a path */

@@ -9,22 +9,31 @@ export interface Receipt {
   readonly sha256: string
 }
 
+export interface UploadFileOptions {
+  /**
+   * That the bytes must have, hex: of others the node stores nothing, and these it stores once, also when a process that was killed has
+   * just sent them.
+   */
+  readonly sha256?: string
+  /** All of the file, with this digest: then it is not read. */
+  readonly bytes?: Uint8Array | undefined
+  /** Told how many bytes more were sent; negative when a file is sent again from its start. */
+  readonly onSent?: (byteCount: number) => void
+}
+
 /**
  * Sends a file as a new photo.
  *
  * @param query - of the upload
- * @param options.sha256 - that the bytes must have, hex: of others the node stores nothing, and these it stores once, also when a
- * process that was killed has just sent them
- * @param options.onSent - told how many bytes more were sent; negative when a file is sent again from its start
  * @throws `ERR_DIGEST_MISMATCH`, what the node answers, system errors
  */
 export async function uploadFile(
   session: Pick<Session, 'client' | 'random'>,
   file: LocalFile,
   query: NonNullable<NodeRequest['query']>,
-  options: { readonly sha256?: string; readonly onSent?: (byteCount: number) => void } = {}
+  options: UploadFileOptions = {}
 ): Promise<Receipt> {
-  const { sha256, onSent = () => {} } = options
+  const { sha256, bytes, onSent = () => {} } = options
   let hash = createHash('sha256')
   let sent = 0
   const open = async function* (): AsyncGenerator<Uint8Array> {
@@ -50,8 +59,9 @@ export async function uploadFile(
         sha256 === undefined ? Buffer.from(session.random.bytes(16)).toString('hex') : `import-${sha256}`,
       ...digest
     },
-    body: { byteCount: file.byteCount, open }
+    body: bytes === undefined ? { byteCount: file.byteCount, open } : { bytes }
   })
+  if (bytes !== undefined) onSent(bytes.length)
   // Checked here and not after the last piece: a quick node answers before the pieces are asked for more.
   if (receipt.sha256 !== (sha256 ?? hash.digest('hex'))) {
     throw new SheafError(

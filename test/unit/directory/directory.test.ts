@@ -363,6 +363,9 @@ describe('a directory', () => {
       await (await database()).put(wrong, new Uint8Array(0))
       await expect(directory.query({ terms: ['tag\0wrong'], words: [], limit: 5 })).rejects.toMatchObject(unavailable)
       await rebuilds()
+      await (await database()).put(wrong, new Uint8Array(0))
+      await expect(directory.newestWith('tag\0wrong', 5)).rejects.toMatchObject(unavailable)
+      await rebuilds()
     })
 
     it('fails when it reads a damaged leaf or counter', async () => {

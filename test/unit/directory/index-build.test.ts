@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { silentLog } from '../../../src/core/log.js'
 import type { Database } from '../../../src/directory/database.js'
 import { Directory, type DirectoryInit } from '../../../src/directory/directory.js'
+import { BUILD_RECORDS, restAfter } from '../../../src/directory/index-build.js'
 import { counterKey, indexRanges, indexTables, termKey } from '../../../src/directory/index-keys.js'
 import { languagesWith } from '../../../src/directory/index-languages.js'
 import { recordRange, sealedRow, u64 } from '../../../src/directory/keys.js'
@@ -104,6 +105,7 @@ describe('an index of before', () => {
       await expect(directory.query({ terms: [], words: [], limit: 1, order: 'taken' })).rejects.toMatchObject({
         code: 'ERR_INDEX_BUILDING'
       })
+      await expect(directory.newestWith('kind\0image', 1)).rejects.toMatchObject({ code: 'ERR_INDEX_BUILDING' })
       expect(await directory.verify()).toEqual([])
       await directory.workOnIndex()
     }
@@ -117,6 +119,23 @@ describe('an index of before', () => {
     await reopen()
     expect(directory.language).toBe(INDEX_LANGUAGE)
     expect(await directory.workOnIndex()).toBe(false)
+  })
+
+  it('is made anew in small pieces, and requests have most of the time between them', async () => {
+    await upgraded(PHOTOS)
+    let pieces = 0
+    while (directory.isIndexBuilding) {
+      await directory.workOnIndex()
+      pieces++
+    }
+    // the last one finds that there is nothing more
+    expect(pieces).toBe(Math.ceil(PHOTOS / BUILD_RECORDS) + 1)
+    expect(restAfter(2) / (2 + restAfter(2))).toBeGreaterThanOrEqual(0.8)
+  })
+
+  it('is made anew of a million photos in less than an hour, also where pieces take long', () => {
+    for (const workedMs of [0.5, 2, 5, 10, 17])
+      expect((1e6 / BUILD_RECORDS) * (workedMs + restAfter(workedMs))).toBeLessThan(3_600_000)
   })
 
   it('and the new one are right whatever is written meanwhile, and wherever the node ends', async () => {

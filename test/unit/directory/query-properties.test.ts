@@ -129,6 +129,26 @@ function matches(
 
 const ids = (records: readonly DirectoryRecord[]): string[] => records.map(({ id }) => id)
 
+describe('the newest with a term', () => {
+  it('are the first of a list by it', async () => {
+    const property = fc.asyncProperty(
+      fc.array(birth, { maxLength: 30 }),
+      fc.constantFrom(...TERMS, ...RATINGS, 'tag\0none'),
+      fc.integer({ min: 1, max: 9 }),
+      async (births, term, limit) => {
+        const photos = new Photos()
+        await photos.directory.start()
+        await photos.apply(...births.map(one => photos.birth(one)))
+        await photos.apply(...photos.live.filter((_, i) => i % 4 === 0).map(({ id }) => photos.delete(id)))
+        const { records } = await photos.directory.query({ terms: [term], words: [], limit })
+        expect(await photos.directory.newestWith(term, limit)).toEqual(records)
+        await photos.directory.stop()
+      }
+    )
+    await fc.assert(property, { numRuns: 30 })
+  })
+})
+
 describe('a list by pages', () => {
   it('is what a look at every photo finds, however it is read and whatever is written between the pages', async () => {
     const property = fc.asyncProperty(

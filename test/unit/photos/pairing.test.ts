@@ -113,6 +113,23 @@ test('tags and albums are put on all that belong together, and all are deleted w
   await expect(photos.meta(video)).rejects.toMatchObject({ code: 'ERR_PHOTO_DELETED' })
 })
 
+test('a photo that comes, and whose head is read soon after, is looked at once', async () => {
+  const { directory, photos, components, clock, settle } = await fixture()
+  const asked: string[] = []
+  const { newestWith } = directory
+  directory.newestWith = (term, ...rest) => {
+    if (term.startsWith('pair')) asked.push(term)
+    return newestWith.call(directory, term, ...rest)
+  }
+  await clock.advance(900)
+  const { photoId } = await photos.upload(bodyOf(tinyJpeg(1)), { filename: 'a.jpg', source: 'dcim' })
+  // a look at what waits is in between
+  await clock.advance(200)
+  await components.writer.edit(photoId, () => ({ changes: [headChange(2, undefined)] }))
+  await settle()
+  expect(asked).toEqual(['pair\0stem\0\0dcim\0a'])
+})
+
 test('the node that ranks second writes when the first has not after a while', async () => {
   const { upload, pair, clock, settle } = await fixture({ rank: 1 })
   const [still, video] = [await upload('a.jpg'), await upload('a.mov')]

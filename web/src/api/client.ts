@@ -34,6 +34,8 @@ export interface Ask {
   readonly query?: URLSearchParams | Readonly<Record<string, string | number>>
   readonly headers?: Readonly<Record<string, string>>
   readonly signal?: AbortSignal | undefined
+  /** It goes on when the page is left; then nobody hears of the answer. For bodies below 64 KB. */
+  readonly keepalive?: boolean
 }
 
 /** The node has answered with an error, or not at all: then `code` is `ERR_NODE_UNREACHABLE`. */
@@ -103,10 +105,10 @@ export class Api {
   }
 
   async #json(method: string, path: string, ask: Ask, body?: unknown): Promise<{ body: unknown; etag: string }> {
-    const { signal = null } = ask
+    const { signal = null, keepalive = false } = ask
     if (method !== 'GET' && !READS.has(path) && this.#isLost())
       throw new ApiError(UNREACHABLE, 0, 'the node does not answer')
-    const init: RequestInit = { method, signal, headers: { ...ask.headers } }
+    const init: RequestInit = { method, signal, keepalive, headers: { ...ask.headers } }
     if (body !== undefined) {
       init.headers = { ...ask.headers, 'content-type': 'application/json' }
       init.body = JSON.stringify(body)

@@ -16,6 +16,7 @@ import { firstTags } from '../state/names.js'
 import { t } from '../texts/en.js'
 import { wordsFor } from '../texts/problems.js'
 import { PhotosPage } from './photos-page.js'
+import './albums-page.css'
 
 /** As many more are shown each time. */
 const TAGS = 100

@@ -1,4 +1,3 @@
-import '../styles/duplicates.css'
 import { useSignal, useSignalEffect } from '@preact/signals'
 import type { JSX } from 'preact'
 import { useEffect, useMemo } from 'preact/hooks'
@@ -14,6 +13,7 @@ import { t } from '../texts/en.js'
 import { AcceptAll } from './accept-all.js'
 import { Group } from './duplicate-group.js'
 import { focusOn, mergedText, sayUndoable, sayWhy, useReview } from './use-review.js'
+import './duplicates-page.css'
 
 /** Photos that are there more than once: which of them stays, and what becomes of the others. */
 export function DuplicatesPage(): JSX.Element {

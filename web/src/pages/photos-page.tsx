@@ -8,10 +8,13 @@ import { Waiting } from '../parts/waiting.js'
 import { useApp } from '../state/app.js'
 import { t } from '../texts/en.js'
 import { pickedFiles } from '../upload/dropped-files.js'
+import './photos-page.css'
 
 export interface PhotosPageProps {
   readonly filters: Readonly<Record<string, string>>
-  /** Above the photos. */
+  /** What they have in common; default: they are all that there are. */
+  readonly title?: string
+  /** Above the photos; default: the title, and how many there are. */
   readonly head?: JSX.Element | undefined
   /** Said when there is none; by default how to upload the first ones. */
   readonly empty?: string
@@ -19,18 +22,20 @@ export interface PhotosPageProps {
 }
 
 /** The photos that the filters let through, in time. */
-export function PhotosPage({ filters, head, empty, album }: PhotosPageProps): JSX.Element {
+export function PhotosPage({ filters, title, head: ownHead, empty, album }: PhotosPageProps): JSX.Element {
   const app = useApp()
   const timeline = app.timeline(filters)
   const total = timeline.total.value
   const error = timeline.error.value
   if (error !== undefined && total === undefined) return <Problem error={error} onAgain={() => void timeline.load()} />
   if (total === undefined) return <Waiting />
+  const head = ownHead ?? <Head title={title} total={total} />
+  if (total === 0 && empty === undefined) return <FirstPhotos />
   if (total === 0)
     return (
       <>
         {head}
-        {empty === undefined ? <FirstPhotos /> : <p class="empty">{empty}</p>}
+        <p class="empty">{empty}</p>
       </>
     )
   return (
@@ -38,6 +43,22 @@ export function PhotosPage({ filters, head, empty, album }: PhotosPageProps): JS
       <Gallery timeline={timeline} head={head} />
       <SelectionBar timeline={timeline} album={album} />
     </>
+  )
+}
+
+function Head({ title, total }: { readonly title: string | undefined; readonly total: number }): JSX.Element {
+  const said = t.photos(total)
+  return (
+    <div class="page-head in-gallery">
+      {title === undefined ? (
+        <h1 class="quiet">{said}</h1>
+      ) : (
+        <div>
+          <h1>{title}</h1>
+          <p class="quiet">{said}</p>
+        </div>
+      )}
+    </div>
   )
 }
 

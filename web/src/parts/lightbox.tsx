@@ -14,6 +14,7 @@ import { PhotoInfo } from './photo-info.js'
 import { Problem } from './problem.js'
 import { nameOf, Stage } from './stage.js'
 import { ToastArea } from './toast.js'
+import './lightbox.css'
 
 /** How long a photo of a slide show stays, once it is there. */
 const SLIDE_MS = 5_000

@@ -3,6 +3,7 @@ import { formatRoute } from '../router.js'
 import { useApp } from '../state/app.js'
 import { samePlaceAt } from '../state/session.js'
 import { t } from '../texts/en.js'
+import './lost-bar.css'
 
 /** The node does not answer: says so, and leads to the same place at others. */
 export function LostBar(): JSX.Element | null {

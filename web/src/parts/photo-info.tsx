@@ -14,6 +14,8 @@ import { useLoaded } from './loaded.js'
 import { useWrites } from './lost-bar.js'
 import { PhotoCaption } from './photo-caption.js'
 import { PhotoFacts } from './photo-facts.js'
+import '../styles/facts.css'
+import './photo-info.css'
 
 const SIMILAR_MAX = 12
 

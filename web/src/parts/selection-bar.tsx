@@ -20,6 +20,7 @@ import { Icon } from './icons.js'
 import { type KeyActions, type SelectionKey, useKeys } from './keys.js'
 import { lazy } from './lazy.js'
 import { useWrites } from './lost-bar.js'
+import './selection-bar.css'
 
 const AskTag = lazy(async () => (await import('./label-dialogs.js')).AskTag)
 const AskAlbum = lazy(async () => (await import('./label-dialogs.js')).AskAlbum)
@@ -108,6 +109,8 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
   }
   useKeys('gallery', keys)
   if (selection.size === 0 || count === 0) return null
+  const { short: words } = t.selection
+  const busy = { isBusy: isBusy.value }
   return (
     <div class="selection-bar" role="toolbar" aria-label={t.selection.chosen(count)}>
       <button
@@ -132,34 +135,42 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
       >
         {t.selection.all}
       </button>
-      <span class="grow" />
-      <BarButton icon="albums" label={t.selection.album} isBusy={isBusy.value} onClick={() => ask('album')} />
-      <BarButton icon="tag" label={t.selection.tag} isBusy={isBusy.value} onClick={() => ask('tag')} />
-      {album !== undefined && count === 1 && (
-        <BarButton icon="photos" label={t.selection.cover} isBusy={isBusy.value} onClick={() => void cover(album)} />
-      )}
-      {album !== undefined && (
+      <div class="bar-buttons">
+        <BarButton icon="albums" label={t.selection.album} word={words.album} {...busy} onClick={() => ask('album')} />
+        <BarButton icon="tag" label={t.selection.tag} word={words.tag} {...busy} onClick={() => ask('tag')} />
+        {album !== undefined && count === 1 && (
+          <BarButton
+            icon="photos"
+            label={t.selection.cover}
+            word={words.cover}
+            {...busy}
+            onClick={() => void cover(album)}
+          />
+        )}
+        {album !== undefined && (
+          <BarButton
+            icon="close"
+            label={t.selection.removeFromAlbum}
+            word={words.remove}
+            {...busy}
+            onClick={() => void act(ids => changeAlbum(app.api, ids, { album, how: 'remove' }), t.selection.removed)}
+          />
+        )}
         <BarButton
-          icon="close"
-          label={t.selection.removeFromAlbum}
-          isBusy={isBusy.value}
-          onClick={() => void act(ids => changeAlbum(app.api, ids, { album, how: 'remove' }), t.selection.removed)}
+          icon="heart"
+          label={t.selection.favourite}
+          {...busy}
+          onClick={() => mark('favourite', t.selection.favourites)}
         />
-      )}
-      <BarButton
-        icon="heart"
-        label={t.selection.favourite}
-        isBusy={isBusy.value}
-        onClick={() => mark('favourite', t.selection.favourites)}
-      />
-      <BarButton
-        icon="archive"
-        label={t.selection.archive}
-        isBusy={isBusy.value}
-        onClick={() => mark('archived', t.selection.archived)}
-      />
-      <BarButton icon="download" label={t.selection.download} isBusy={isBusy.value} onClick={() => void download()} />
-      <BarButton icon="trash" label={t.selection.delete} isBusy={isBusy.value} onClick={remove} />
+        <BarButton
+          icon="archive"
+          label={t.selection.archive}
+          {...busy}
+          onClick={() => mark('archived', t.selection.archived)}
+        />
+        <BarButton icon="download" label={t.selection.download} {...busy} onClick={() => void download()} />
+        <BarButton icon="trash" label={t.selection.delete} {...busy} onClick={remove} />
+      </div>
       {asks.value === 'tag' && (
         <AskTag
           onClose={() => {
@@ -195,16 +206,25 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
 interface BarButtonProps {
   readonly icon: Parameters<typeof Icon>[0]['name']
   readonly label: string
+  /** What is to be seen of the label; default: all. */
+  readonly word?: string
   readonly isBusy: boolean
   readonly onClick: () => void
 }
 
-function BarButton({ icon, label, isBusy, onClick }: BarButtonProps): JSX.Element {
+function BarButton({ icon, label, word = label, isBusy, onClick }: BarButtonProps): JSX.Element {
   const { disabled, title = label } = useWrites()
   return (
-    <button type="button" class="button button-plain" title={title} disabled={isBusy || disabled} onClick={onClick}>
+    <button
+      type="button"
+      class="bar-button"
+      aria-label={label}
+      title={title}
+      disabled={isBusy || disabled}
+      onClick={onClick}
+    >
       <Icon name={icon} />
-      <span class="button-label">{label}</span>
+      {word}
     </button>
   )
 }

@@ -11,6 +11,7 @@ import { type KeyActions, useKeys } from './keys.js'
 import { lazy } from './lazy.js'
 import { LostBar } from './lost-bar.js'
 import { ToastArea } from './toast.js'
+import './shell.css'
 
 const PAGES: readonly { readonly route: Route; readonly icon: IconName; readonly title: string }[] = [
   { route: { page: 'photos' }, icon: 'photos', title: t.photosTitle },

@@ -19,7 +19,7 @@ export type PhotoChange = Parameters<typeof Api.prototype.patch<'/photo/{id}/met
  */
 export async function editPhoto(api: Api, id: string, change: PhotoChange, etag: string | undefined): Promise<void> {
   const headers = etag === undefined ? {} : { 'if-match': etag }
-  await api.patch('/photo/{id}/meta', change, { params: { id }, headers })
+  await api.patch('/photo/{id}/meta', change, { params: { id }, headers, keepalive: true })
 }
 
 export interface Outcome {
