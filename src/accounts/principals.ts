@@ -7,7 +7,7 @@ import type { Directory } from '../directory/directory.js'
 import { ACCESS_KIND, type Access, isCredentialInForce, viewAccess } from '../domain/access.js'
 import { API_KEY_KIND, isLikeApiKey, isSecretOf, parseApiKey, viewApiKey } from '../domain/api-key.js'
 import type { UserId } from '../domain/ids.js'
-import type { UserPrincipal } from '../domain/principal.js'
+import type { Principal } from '../domain/principal.js'
 import type { DirectoryRecord, RecordKey } from '../domain/record.js'
 import { SESSION_KIND, type Session, viewSession } from '../domain/session-record.js'
 import { SETTINGS_KIND } from '../domain/settings-record.js'
@@ -31,6 +31,8 @@ export interface PrincipalsComponents {
   /** Since when some member has not been heard, ms since the Unix epoch; undefined: all are. Default: all are. */
   readonly cutSinceMs?: (() => number | undefined) | undefined
 }
+
+type UserPrincipal = Extract<Principal, { readonly kind: 'user' }>
 
 /** Who sent something, and until when that is known. */
 export interface Authenticated {

@@ -9,13 +9,16 @@ import type { ApiKeyId, SessionId, UserId } from './ids.js'
  * - `operator`: can read the data folder of the node, and so has its token
  * - `user`: has an account
  */
-export type Principal = { readonly kind: 'anonymous' } | { readonly kind: 'operator' } | UserPrincipal
-
-export interface UserPrincipal {
-  readonly kind: 'user'
-  readonly userId: UserId
-  /** As people see it: no two accounts have the same one. */
-  readonly name: string
-  readonly role: Role
-  readonly via: { readonly session: SessionId } | { readonly key: ApiKeyId; readonly scopes: readonly ApiKeyScope[] }
-}
+export type Principal =
+  | { readonly kind: 'anonymous' }
+  | { readonly kind: 'operator' }
+  | {
+      readonly kind: 'user'
+      readonly userId: UserId
+      /** As people see it: no two accounts have the same one. */
+      readonly name: string
+      readonly role: Role
+      readonly via:
+        | { readonly session: SessionId }
+        | { readonly key: ApiKeyId; readonly scopes: readonly ApiKeyScope[] }
+    }
