@@ -94,9 +94,9 @@ put /v1/photos: upload
 `
 
 /** Those that need no account. */
-type Kind = Exclude<Principal['kind'], 'user'>
+type Nameless = Exclude<Principal['kind'], 'user'>
 
-const PRINCIPALS: Readonly<Record<Kind, Readonly<Record<string, string>>>> = {
+const PRINCIPALS: Readonly<Record<Nameless, Readonly<Record<string, string>>>> = {
   anonymous: {},
   operator: { authorization: `Bearer ${OPERATOR_TOKEN}` }
 }
@@ -138,7 +138,7 @@ test('what needs the token of the operator is shown as such to programs that kno
   }
 })
 
-test.each(Object.keys(PRINCIPALS) as Kind[])(
+test.each(Object.keys(PRINCIPALS) as Nameless[])(
   '%s is refused what it has no right to, and nothing else',
   async kind => {
     const client = new HttpClient(http.url) // the fixture's own has the token
