@@ -34,7 +34,7 @@ import { checkDisplay, checkMail, checkName, checkPassword, checkQuota } from '.
 import type { Passwords } from './passwords.js'
 
 export interface UsersComponents {
-  readonly directory: Pick<Directory, 'lookUp'>
+  readonly directory: Pick<Directory, 'lookUp' | 'isOpaque'>
   readonly writer: Pick<RecordWriter, 'write' | 'admit'>
   readonly catalog: AccountCatalog
   readonly passwords: Passwords
@@ -108,15 +108,14 @@ export class Users {
     const record = directory.lookUp({ kind: USER_KIND, id }).stored?.record
     const user = record && viewUser(record)
     if (user === undefined) throw userNotFound(id)
-    const accessRecord = directory.lookUp({ kind: ACCESS_KIND, id }).stored?.record
-    const access = accessRecord && viewAccess(accessRecord)
+    const access = this.#accessOf(id)
     const { born: _, ...shown } = user
     return {
       ...shown,
       name: catalog.nameOf(id) ?? user.name ?? id,
       isNameContested: catalog.isNameContested(id),
       role: access?.role ?? 'guest',
-      // heard of, and not yet of what it may do
+      // what it may do has not been heard of yet, or is said in a later format
       state: access?.state ?? 'disabled',
       isContested: access?.isContested ?? false,
       hasPassword: access?.password !== undefined
@@ -165,6 +164,14 @@ export class Users {
   /** All that a disabled account has begun stands still, and goes on when it is open again. @throws as `setRole` */
   async setState(id: UserId, state: AccountState, by: Doer): Promise<ListedUser> {
     return this.#setAccess(id, state !== 'open', before => setStateChanges(before, state, by))
+  }
+
+  /** One that cannot be read must not hide the others. */
+  #accessOf(id: UserId): Access | undefined {
+    const key = { kind: ACCESS_KIND, id }
+    const { directory } = this.#components
+    const record = directory.isOpaque(key) ? undefined : directory.lookUp(key).stored?.record
+    return record && viewAccess(record)
   }
 
   #setAccess(

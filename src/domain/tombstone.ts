@@ -12,12 +12,20 @@ import { USER_KIND } from './user.js'
 /** Without records of these kinds nobody would know who is a member, where bytes stand, or who may do what. */
 const KEPT_KINDS: ReadonlySet<string> = new Set(['member', 'volume', 'cluster', USER_KIND, ACCESS_KIND, SETTINGS_KIND])
 
-/** What people delete, and what they end. */
-const DELETED_KINDS: ReadonlySet<string> = new Set([PHOTO_KIND, ALBUM_KIND, SESSION_KIND, API_KEY_KIND])
+/** What people end, and what never begins again: somebody may have ended it because another one has it. */
+const ENDED_KINDS: ReadonlySet<string> = new Set([SESSION_KIND, API_KEY_KIND])
+
+/** What people delete or end. */
+const DELETED_KINDS: ReadonlySet<string> = new Set([PHOTO_KIND, ALBUM_KIND, ...ENDED_KINDS])
 
 /** Whether a grave may end the record, and can name it: by 16 bytes, see graves.ts. */
 export function isBuriable({ kind, id }: RecordKey): boolean {
   return !KEPT_KINDS.has(kind) && parsePhotoId(id) === id
+}
+
+/** Whether what a grave ends before its time is kept for a while, so that it can be brought back. */
+export function isExhumable({ kind }: Pick<RecordKey, 'kind'>): boolean {
+  return !ENDED_KINDS.has(kind)
 }
 
 /** How long the bytes of what was deleted are kept, and how long emptying the trash can be undone, if the undo period is not shorter. */

@@ -4,11 +4,13 @@ import type { ListedUser } from '../../../src/accounts/users.js'
 import { hasCode } from '../../../src/core/errors.js'
 import { ACCESS_KIND, createAccessChanges, viewAccess } from '../../../src/domain/access.js'
 import { API_KEY_KIND } from '../../../src/domain/api-key.js'
+import { RECORD_FORMATS } from '../../../src/domain/formats.js'
 import type { SessionId, UserId } from '../../../src/domain/ids.js'
-import { changeRecord } from '../../../src/domain/record.js'
+import { changeRecord, type DirectoryRecord } from '../../../src/domain/record.js'
 import { encodeRecord } from '../../../src/domain/record-codec.js'
 import { SESSION_KIND } from '../../../src/domain/session-record.js'
 import { createUserChanges, USER_KIND } from '../../../src/domain/user.js'
+import { recordDraft } from '../../../src/store/record-needles.js'
 import { countingStamper } from '../../support/domain-arbitraries.js'
 import { type AccountsFixture, ADDRESS, accountsFixture, LITTLE, PASSWORD } from './accounts-fixture.js'
 
@@ -557,6 +559,27 @@ describe('an API key', () => {
     for (let i = 0; i < 100; i++) await apiKeys.create(anna.id, { scopes: ['read'] })
     expect(await codeOf(() => apiKeys.create(anna.id, { scopes: ['read'] }))).toBe('ERR_TOO_MANY_API_KEYS')
   })
+})
+
+it('an account whose rights a later version has written is refused, and hides no other', async () => {
+  const fixture = await accountsFixture()
+  const { accounts, store, directory } = fixture
+  const [anna, bob] = [await add(fixture, 'anna', 'admin'), await add(fixture, 'bob')]
+  const { token } = await accounts.sessions.login('anna', PASSWORD, FROM)
+  expect(await whoIs(fixture, token.text)).toBe('anna')
+  const record = directory.lookUp({ kind: ACCESS_KIND, id: anna.id }).stored?.record as DirectoryRecord
+  const { header, data } = recordDraft(record, RECORD_FORMATS)
+  const later = Uint8Array.from(data)
+  later[2] = RECORD_FORMATS.max + 1
+  await store.append([{ header, data: later }], 'upkeep')
+  expect(accounts.remembered(token.text)).toBe(undefined)
+  expect(await whoIs(fixture, token.text)).toBe('ERR_FORMAT_TOO_NEW')
+  expect([accounts.isRequired, accounts.admins]).toEqual([true, 0])
+  expect(accounts.users.list(undefined, 9).users).toMatchObject([
+    { id: anna.id, role: 'guest', state: 'disabled' },
+    { id: bob.id, role: 'user', state: 'open' }
+  ])
+  expect(await codeOf(() => accounts.users.setState(anna.id, 'open', 'operator'))).toBe('ERR_FORMAT_TOO_NEW')
 })
 
 it('rights of an account that nobody has named yet are nobody’s', async () => {

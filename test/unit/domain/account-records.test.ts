@@ -18,7 +18,6 @@ import {
   type Change,
   changeRecord,
   type DirectoryRecord,
-  graveOf,
   mergeRecords,
   type RecordKey
 } from '../../../src/domain/record.js'
@@ -36,7 +35,7 @@ import {
   turnAuthOnChanges,
   viewSettings
 } from '../../../src/domain/settings-record.js'
-import { endedLife, isBuriable } from '../../../src/domain/tombstone.js'
+import { endedLife, isBuriable, isExhumable } from '../../../src/domain/tombstone.js'
 import { createUserChanges, editUserChanges, USER_KIND, viewUser } from '../../../src/domain/user.js'
 import { checkedUserName, claimIn, foldUserName, type NameClaim, shownNameOf } from '../../../src/domain/user-names.js'
 import { ACTORS, bytesArb, hostileRecordArb, NOW_MS, photoIdArb } from '../../support/domain-arbitraries.js'
@@ -280,6 +279,7 @@ it('people and their rights cannot be buried; what they end can', () => {
   for (const kind of [USER_KIND, ACCESS_KIND, SETTINGS_KIND]) expect(isBuriable({ kind, id })).toBe(false)
   for (const kind of [SESSION_KIND, API_KEY_KIND]) {
     expect(isBuriable({ kind, id })).toBe(true)
-    expect(viewSession(graveOf({ kind: 'photo', id }, 1))).toBe(undefined)
+    expect(isExhumable({ kind })).toBe(false)
   }
+  expect(['photo', 'album', 'what is to come'].map(kind => isExhumable({ kind }))).toEqual([true, true, true])
 })
