@@ -54,7 +54,7 @@ get /sync/full-dump: read
 get /tags: read
 get /trash: read
 get /v1/admin/archive: watch
-get /v1/admin/jobs/{id}: read
+get /v1/admin/jobs/{id}: watch
 get /v1/admin/jobs: watch
 get /v1/admin/laid-out: watch
 get /v1/albums/{id}/conflicts: read
@@ -165,7 +165,10 @@ async function askForAll(
   for (const [method, template, operation] of operations) {
     if (template === '/events') continue // it never ends; its needs are held against the table as any other's
     const { 'x-sheaf-rights': rights } = operation
-    const bare = { ...operation, parameters: operation.parameters?.filter(({ in: place, required }) => place === 'path' || required) ?? [] }
+    const bare = {
+      ...operation,
+      parameters: operation.parameters?.filter(({ in: place, required }) => place === 'path' || required) ?? []
+    }
     for (const flag of [undefined, ...Object.keys(rights.with ?? {})]) {
       const { path, options } = maker.good(template, bare, new Set())
       const asked = flag === undefined ? path : `${path}?${flag}=true`
