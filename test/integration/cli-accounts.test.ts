@@ -42,7 +42,7 @@ describe('log-ins', () => {
 
   test('a node with accounts says what to do, and after a log-in all commands work until the log-out', async () => {
     const refused = await run(['ls'])
-    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('log in with `sheaf login`')])
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('`sheaf login NAME`')])
     expect((await run(['login', 'anna'], piped('wrong horse'))).stderr).toContain('ERR_BAD_CREDENTIALS')
     await done(['login', 'ANNA'], piped(PASSWORD))
     const photo = join(home, 'a.bin')

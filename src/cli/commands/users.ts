@@ -88,8 +88,9 @@ async function create(session: Session, name: string, options: AddOptions): Prom
 
 async function list(session: Session): Promise<ExitCode> {
   const { terminal, json } = session
-  if (!json) await terminal.print(TABLE.header())
+  let shown = 0
   for await (const user of allUsers(session)) {
+    if (shown++ === 0 && !json) await terminal.print(TABLE.header())
     const [line = ''] = TABLE.lines([row(user)], false)
     await (json ? printJson(session, user) : terminal.print(line))
   }

@@ -7,7 +7,7 @@ import { readOperatorToken, type TokenSource } from './operator-token.js'
 
 /** An access token that ends so soon is not worth sending. */
 const FRESH_MS_MIN = 30_000
-const WAY_OUT = 'log in with `sheaf login`, or name an API key with SHEAF_TOKEN or --api-key-file FILE'
+const WAY_OUT = '`sheaf login NAME`, or SHEAF_TOKEN or --api-key-file FILE'
 
 /** `POST /v1/tokens` */
 export interface TokensAnswer {
@@ -86,7 +86,7 @@ export class Credentials {
   /** @returns what to do about a refusal for want of an account */
   async wayOut(refused: string | undefined): Promise<string> {
     if (refused === undefined || refused === (await this.#login)?.accessToken) return WAY_OUT
-    return 'that is the key or token which SHEAF_TOKEN, --api-key-file, --data or --token-file gives; make another one, or `sheaf login`'
+    return 'what SHEAF_TOKEN, --api-key-file, --data or --token-file gives is not in force'
   }
 
   /** The log-in that is kept for this node. @throws `ERR_USAGE` */
@@ -131,8 +131,8 @@ export class Credentials {
     } catch (err) {
       if (hasCode(err, 'ERR_NO_ACCOUNTS')) return undefined // so nobody asks for one
       if (!hasCode(err, 'ERR_UNAUTHENTICATED') && !hasCode(err, 'ERR_SESSION_ENDED')) throw err
-      const { code, message } = err
-      throw new SheafError(code, `the log-in of ${login.name} has ended (${message}): ${WAY_OUT}`, { cause: err })
+      const { code } = err
+      throw new SheafError(code, `the log-in of ${login.name} has ended: \`sheaf login\` again`, { cause: err })
     }
     const renewed = loginFrom(login.name, answer, login.refreshToken)
     // this command goes on all the same where the home folder cannot be written

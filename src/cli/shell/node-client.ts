@@ -66,7 +66,7 @@ export interface ClientCredentials {
   keptToken(): Promise<string | undefined>
   /** @returns another one, where one that was refused can be renewed */
   instead(refused: string): Promise<string | undefined>
-  /** @returns what to do about a refusal, a sentence without its end */
+  /** @returns what to do about a refusal, to stand in brackets behind it */
   wayOut(refused: string | undefined): Promise<string>
 }
 
@@ -168,7 +168,7 @@ export class NodeClient {
       // the node has refused before it read a body, so nothing is done twice
       const another = token && (await credentials.instead(token))
       if (another) return await this.#ask(path, options, another)
-      throw new SheafError(err.code, `${err.message}: ${await credentials.wayOut(token)}`, err)
+      throw new SheafError(err.code, `${err.message} (${await credentials.wayOut(token)})`, err)
     }
   }
 
