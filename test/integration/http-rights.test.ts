@@ -54,7 +54,7 @@ get /sync/full-dump: read
 get /tags: read
 get /trash: read
 get /v1/admin/archive: watch
-get /v1/admin/jobs/{id}: read
+get /v1/admin/jobs/{id}: watch
 get /v1/admin/jobs: watch
 get /v1/admin/laid-out: watch
 get /v1/albums/{id}/conflicts: read

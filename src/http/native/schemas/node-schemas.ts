@@ -175,7 +175,7 @@ export function adminSchema(name: string, ...codes: readonly ErrorCode[]): Schem
 export const jobSchema: Schema = {
   summary: 'State and progress of a job, for whoever knows its id',
   tags: ['admin'],
-  rights: { needs: ['read'] },
+  rights: { needs: ['watch'] },
   params: object({ id: { ...TEXT, minLength: 1, description: 'job_id of the job' } }),
   response: { 200: json('the job', JOB), ...problems('ERR_NO_SUCH_JOB') }
 }
