@@ -19,7 +19,7 @@ import { wordsFor } from '../texts/problems.js'
 import { Icon } from './icons.js'
 import { type KeyActions, type SelectionKey, useKeys } from './keys.js'
 import { lazy } from './lazy.js'
-import { useWrites } from './lost-bar.js'
+import { useMayEdit, useWrites } from './lost-bar.js'
 
 const AskTag = lazy(async () => (await import('./label-dialogs.js')).AskTag)
 const AskAlbum = lazy(async () => (await import('./label-dialogs.js')).AskAlbum)
@@ -65,8 +65,9 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
     }
     await timeline.load()
   }
+  const mayEdit = useMayEdit()
   const remove = (): void => {
-    if (count === 0) return
+    if (count === 0 || !mayEdit) return
     void act(
       ids => deletePhotos(app.api, ids),
       t.selection.deleted,
@@ -99,7 +100,7 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
     }
   }
   const ask = (what: 'tag' | 'album'): void => {
-    if (count > 0) asks.value = what
+    if (count > 0 && mayEdit) asks.value = what
   }
   const keys: Pick<KeyActions<'gallery'>, SelectionKey> = {
     delete: remove,
@@ -158,7 +159,13 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
         isBusy={isBusy.value}
         onClick={() => mark('archived', t.selection.archived)}
       />
-      <BarButton icon="download" label={t.selection.download} isBusy={isBusy.value} onClick={() => void download()} />
+      <BarButton
+        isReading
+        icon="download"
+        label={t.selection.download}
+        isBusy={isBusy.value}
+        onClick={() => void download()}
+      />
       <BarButton icon="trash" label={t.selection.delete} isBusy={isBusy.value} onClick={remove} />
       {asks.value === 'tag' && (
         <AskTag
@@ -193,14 +200,18 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
 }
 
 interface BarButtonProps {
+  /** It changes nothing. */
+  readonly isReading?: boolean
   readonly icon: Parameters<typeof Icon>[0]['name']
   readonly label: string
   readonly isBusy: boolean
   readonly onClick: () => void
 }
 
-function BarButton({ icon, label, isBusy, onClick }: BarButtonProps): JSX.Element {
+function BarButton({ isReading = false, icon, label, isBusy, onClick }: BarButtonProps): JSX.Element | null {
   const { disabled, title = label } = useWrites()
+  const mayEdit = useMayEdit()
+  if (!isReading && !mayEdit) return null
   return (
     <button type="button" class="button button-plain" title={title} disabled={isBusy || disabled} onClick={onClick}>
       <Icon name={icon} />
