@@ -1,6 +1,6 @@
 import type { paths } from './openapi-types.js'
 
-type Method = 'get' | 'post' | 'patch' | 'delete'
+type Method = 'get' | 'post' | 'put' | 'patch' | 'delete'
 type PathsWith<M extends Method> = {
   [P in keyof paths]: paths[P] extends Record<M, { responses: unknown }> ? P : never
 }[keyof paths]
@@ -27,6 +27,8 @@ export type Status = Answer<'/status'>
 export type Job = Answer<'/v1/admin/jobs'>['jobs'][number]
 export type RecentEvent = Answer<'/events/recent'>['events'][number]
 export type SessionAnswer = Answer<'/session'>
+export type UserAccount = Answer<'/v1/users'>['users'][number]
+export type ApiKey = Answer<'/v1/keys'>['keys'][number]
 
 export interface Ask {
   /** For the braces of the path. */
@@ -59,6 +61,18 @@ export class ApiError extends Error {
 
 export const UNREACHABLE = 'ERR_NODE_UNREACHABLE'
 
+/** Whether somebody who may ask is logged in. */
+export interface Gate {
+  readonly isShut: () => boolean
+  /** The node has said so. */
+  readonly shut: () => void
+}
+
+/** Everybody's, also through a shut gate. */
+const SESSION = '/session'
+const SHUTTING: ReadonlySet<string> = new Set(['ERR_UNAUTHENTICATED', 'ERR_SESSION_ENDED', 'ERR_ACCOUNT_DISABLED'])
+const NO_GATE: Gate = { isShut: () => false, shut: () => {} }
+
 /** What asks, although the question has a body. */
 const READS: ReadonlySet<string> = new Set(['/v1/photos/exists', '/v1/photos/lookup'])
 
@@ -68,12 +82,17 @@ export class Api {
   /** Whether the node has answered the last request. */
   readonly #onReach: (isReached: boolean) => void
   readonly #isLost: () => boolean
+  readonly #gate: Gate
 
-  /** @param isLost - then nothing is changed: an answer that is not there would leave open whether it was */
-  constructor(fetcher: typeof fetch, onReach: (isReached: boolean) => void, isLost: () => boolean) {
+  /**
+   * @param isLost - then nothing is changed: an answer that is not there would leave open whether it was
+   * @param gate - while it is shut, nothing is asked but the session
+   */
+  constructor(fetcher: typeof fetch, onReach: (isReached: boolean) => void, isLost: () => boolean, gate = NO_GATE) {
     this.#fetch = fetcher
     this.#onReach = onReach
     this.#isLost = isLost
+    this.#gate = gate
   }
 
   async get<P extends PathsWith<'get'>>(path: P, ask: Ask = {}): Promise<Answer<P>> {
@@ -91,6 +110,10 @@ export class Api {
     return (await this.#json('POST', path, ask, body)).body as Answer<P, 'post'>
   }
 
+  async put<P extends PathsWith<'put'>>(path: P, body: BodyOf<P, 'put'>, ask: Ask = {}): Promise<Answer<P, 'put'>> {
+    return (await this.#json('PUT', path, ask, body)).body as Answer<P, 'put'>
+  }
+
   async patch<P extends PathsWith<'patch'>>(
     path: P,
     body: BodyOf<P, 'patch'>,
@@ -106,6 +129,8 @@ export class Api {
 
   async #json(method: string, path: string, ask: Ask, body?: unknown): Promise<{ body: unknown; etag: string }> {
     const { signal = null, keepalive = false } = ask
+    const isForAll = path === SESSION
+    if (!isForAll && this.#gate.isShut()) throw new ApiError('ERR_UNAUTHENTICATED', 401, 'somebody has to log in first')
     if (method !== 'GET' && !READS.has(path) && this.#isLost())
       throw new ApiError(UNREACHABLE, 0, 'the node does not answer')
     const init: RequestInit = { method, signal, keepalive, headers: { ...ask.headers } }
@@ -122,9 +147,21 @@ export class Api {
       throw new ApiError(UNREACHABLE, 0, 'the node does not answer')
     }
     this.#onReach(true)
-    if (!response.ok) throw problemOf(response.status, response.headers.get('retry-after'), await response.text())
-    return { body: await response.json(), etag: response.headers.get('etag') ?? '' }
+    if (!response.ok) {
+      const problem = problemOf(response.status, response.headers.get('retry-after'), await response.text())
+      if (!isForAll && endsSession(problem)) this.#gate.shut()
+      throw problem
+    }
+    return {
+      body: response.status === 204 ? undefined : await response.json(),
+      etag: response.headers.get('etag') ?? ''
+    }
   }
+}
+
+/** Whether somebody has to log in before it can succeed. */
+export function endsSession({ code }: Pick<ApiError, 'code'>): boolean {
+  return SHUTTING.has(code)
 }
 
 /** @param text - the body of the answer, a problem as a rule */

@@ -21,7 +21,9 @@ export function DuplicatesPage(): JSX.Element {
   const duplicates = useMemo(() => new Duplicates(app.api), [])
   const review = useReview(duplicates)
   const tier = useSignal<Tier>('exact')
-  const status = useLoaded('status', signal => app.api.get('/status', { signal }))
+  const status = useLoaded('status', async signal =>
+    app.session.can.peek().has('watch') ? await app.api.get('/status', { signal }) : undefined
+  )
   const { groups, counts, error } = duplicates
   const shown = groups.value ?? []
   const load = async (wanted?: Tier): Promise<void> => {

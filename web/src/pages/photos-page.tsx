@@ -1,14 +1,19 @@
 import type { JSX } from 'preact'
 import { useRef } from 'preact/hooks'
 import { Gallery } from '../parts/gallery.js'
+import { lazy } from '../parts/lazy.js'
 import { Problem } from '../parts/problem.js'
-import { SelectionBar } from '../parts/selection-bar.js'
 import { FileInput } from '../parts/shell.js'
 import { Waiting } from '../parts/waiting.js'
 import { useApp } from '../state/app.js'
 import { t } from '../texts/en.js'
 import { pickedFiles } from '../upload/dropped-files.js'
 import './photos-page.css'
+
+const SelectionBar = lazy(
+  async () => (await import('../parts/selection-bar.js')).SelectionBar,
+  () => null
+)
 
 export interface PhotosPageProps {
   readonly filters: Readonly<Record<string, string>>
@@ -63,10 +68,11 @@ function Head({ title, total }: { readonly title: string | undefined; readonly t
 }
 
 function FirstPhotos(): JSX.Element {
-  const { uploads } = useApp()
+  const { uploads, session } = useApp()
   const files = useRef<HTMLInputElement>(null)
   const folder = useRef<HTMLInputElement>(null)
   const add = (picked: File[]): void => uploads.add(pickedFiles(picked))
+  if (!session.can.value.has('upload')) return <h1 class="empty">{t.library.emptyTitle}</h1>
   return (
     <div class="empty first-photos">
       <h1>{t.library.emptyTitle}</h1>

@@ -46,7 +46,7 @@ export function SearchPage({ q }: { readonly q: string }): JSX.Element {
   })
   const content = useLoaded(`content ${q}`, async signal => {
     if (q === '') return { photos: [], fraction: 1 }
-    await requireModel(app.api, signal)
+    await requireModel(app, signal)
     const { results, coverage, model } = await app.api.get('/search', { query: { q, k: RESULTS_MAX }, signal })
     const scores = results.map(({ score }) => score)
     return {
@@ -110,7 +110,7 @@ function Names({ title, names }: NamesProps): JSX.Element | null {
 export function SimilarPage({ id }: { readonly id: string }): JSX.Element {
   const app = useApp()
   const results = useLoaded(`similar ${id}`, async signal => {
-    await requireModel(app.api, signal)
+    await requireModel(app, signal)
     const answer = await app.api.get('/similar/{id}', { params: { id }, query: { k: RESULTS_MAX }, signal })
     return {
       photos: answer.results.map(({ photo_id, distance }) => ({ id: photo_id, score: distance })),

@@ -30,6 +30,11 @@ export function LostBar(): JSX.Element | null {
   )
 }
 
+/** Whether who is here may change photos and albums, or delete them. */
+export function useMayEdit(): boolean {
+  return useApp().session.can.value.has('edit')
+}
+
 /** For buttons and fields that change something: they rest while nothing can be changed, and say why. */
 export function useWrites(): { readonly disabled: boolean; readonly title: string | undefined } {
   const { live } = useApp()

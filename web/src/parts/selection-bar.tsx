@@ -19,7 +19,7 @@ import { wordsFor } from '../texts/problems.js'
 import { Icon } from './icons.js'
 import { type KeyActions, type SelectionKey, useKeys } from './keys.js'
 import { lazy } from './lazy.js'
-import { useWrites } from './lost-bar.js'
+import { useMayEdit, useWrites } from './lost-bar.js'
 import './selection-bar.css'
 
 const AskTag = lazy(async () => (await import('./label-dialogs.js')).AskTag)
@@ -66,8 +66,9 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
     }
     await timeline.load()
   }
+  const mayEdit = useMayEdit()
   const remove = (): void => {
-    if (count === 0) return
+    if (count === 0 || !mayEdit) return
     void act(
       ids => deletePhotos(app.api, ids),
       t.selection.deleted,
@@ -100,7 +101,7 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
     }
   }
   const ask = (what: 'tag' | 'album'): void => {
-    if (count > 0) asks.value = what
+    if (count > 0 && mayEdit) asks.value = what
   }
   const keys: Pick<KeyActions<'gallery'>, SelectionKey> = {
     delete: remove,
@@ -168,7 +169,7 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
           {...busy}
           onClick={() => mark('archived', t.selection.archived)}
         />
-        <BarButton icon="download" label={t.selection.download} {...busy} onClick={() => void download()} />
+        <BarButton isReading icon="download" label={t.selection.download} {...busy} onClick={() => void download()} />
         <BarButton icon="trash" label={t.selection.delete} {...busy} onClick={remove} />
       </div>
       {asks.value === 'tag' && (
@@ -204,6 +205,8 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
 }
 
 interface BarButtonProps {
+  /** It changes nothing. */
+  readonly isReading?: boolean
   readonly icon: Parameters<typeof Icon>[0]['name']
   readonly label: string
   /** What is to be seen of the label; default: all. */
@@ -212,8 +215,17 @@ interface BarButtonProps {
   readonly onClick: () => void
 }
 
-function BarButton({ icon, label, word = label, isBusy, onClick }: BarButtonProps): JSX.Element {
+function BarButton({
+  isReading = false,
+  icon,
+  label,
+  word = label,
+  isBusy,
+  onClick
+}: BarButtonProps): JSX.Element | null {
   const { disabled, title = label } = useWrites()
+  const mayEdit = useMayEdit()
+  if (!isReading && !mayEdit) return null
   return (
     <button
       type="button"

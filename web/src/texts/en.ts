@@ -96,6 +96,7 @@ export const t = {
   undo: 'Undo',
   back: 'Back',
   more: 'Show more',
+  mayNot: 'Your account may not see this. An administrator can give it another role.',
   tags: 'Tags',
 
   library: {

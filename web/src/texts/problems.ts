@@ -24,6 +24,8 @@ export const PROBLEM_TEXTS: Readonly<Record<string, string>> = {
   ERR_ALBUM_NOT_FOUND: 'There is no such album.',
   ERR_ALBUM_DELETED: 'This album was deleted. Its photos are still there.',
   ERR_TOO_MANY_ALBUMS: 'There are 10,000 albums, and no more can be made. Use tags instead.',
+  ERR_NO_ACCOUNTS: 'There are no accounts here. Load the page again.',
+  ERR_FORBIDDEN: 'Your account may not do this. An administrator can give it another role.',
   ERR_UNAUTHENTICATED: 'Log in to go on.',
   ERR_SESSION_ENDED: 'You are logged out. Log in again.',
   ERR_ACCOUNT_DISABLED: 'This account is disabled. An administrator can open it.',
