@@ -22,7 +22,7 @@ const BEYOND: Readonly<Record<string, readonly string[]>> = {
   'get /trash': ['cursor'],
   'get /duplicates': ['cursor'],
   'post /upload': ['alt_key', 'photo_id'],
-  'post /v1/photos/batch': ['delete', 'undelete']
+  'post /v1/photos/batch': ['delete', 'undelete', 'select', 'total', 'act']
 }
 /** Where such a rule also has to do with what is there: both ids may be the same. */
 const MAY_BE_BAD: ReadonlySet<string> = new Set([

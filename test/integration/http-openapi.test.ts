@@ -46,6 +46,7 @@ beforeAll(async () => {
       restore: archiveJob
     },
     backup: { start: archiveJob },
+    batches: { atOnceMax: 1, piece: 1 },
     cluster: {
       members: async () => [SHOWN_MEMBER],
       recordFormat: () => 2,
@@ -87,6 +88,7 @@ function archiveJob(): Job {
     state: 'queued',
     progress: undefined,
     createdAtMs: 0,
+    isStoppable: false,
     finishedAtMs: undefined,
     result: undefined,
     error: undefined
@@ -95,6 +97,7 @@ function archiveJob(): Job {
 
 const OPERATIONS = [
   'delete /photo/{id}',
+  'delete /v1/admin/jobs/{id}',
   'delete /v1/admin/members/{id}',
   'delete /v1/albums/{id}',
   'get /',
@@ -391,6 +394,10 @@ test('answers are what the document says', async () => {
     ids: [id, '01890000-0000-7000-8000-000000000000'],
     tags: { add: ['q'] }
   })
+  const select = { tag: 'q' }
+  await ask('POST', '/v1/photos/batch', {}, '', { select, total: 1, rating: 2 })
+  await ask('POST', '/v1/photos/batch', {}, '', { select, total: 2, rating: 2 })
+  await ask('POST', '/v1/photos/batch', {}, '', { select: { job: 'x' }, total: 2, act: 'undelete' })
   await askForAlbums(id)
   await askForSimilar(id)
   await ask('POST', '/v1/photos/batch', {}, '', { delete: [id] })
@@ -441,6 +448,13 @@ test('answers are what the document says', async () => {
   await ask('POST', '/v1/admin/archive/restore')
   await ask('POST', '/v1/admin/backup', {}, '', { target: '/backup' })
   await ask('GET', '/v1/admin/jobs/{id}', { id: 'x' })
+  await ask('DELETE', '/v1/admin/jobs/{id}', { id: 'x' })
+  const changed = await ask('POST', '/v1/photos/batch', {}, '', { select: {}, total: 0, rating: 1 })
+  const { found: total } = JSON.parse(changed.body.toString())
+  const many = await ask('POST', '/v1/photos/batch', {}, '', { select: {}, total, rating: 1 })
+  await ask('DELETE', '/v1/admin/jobs/{id}', { id: JSON.parse(many.body.toString()).job_id })
+  const verifying = await ask('POST', '/v1/admin/verify')
+  await ask('DELETE', '/v1/admin/jobs/{id}', { id: JSON.parse(verifying.body.toString()).job_id })
   await ask('POST', '/v1/admin/log-level', {}, '', { level: 'debug' })
   const successes = OPERATIONS.filter(
     it => !/^(head|get) \/photo\/\{id\}$|^head|restore$|events$|docs$|^get \/$/.test(it)

@@ -141,7 +141,9 @@ export const t = {
     tagged: (n: number, tag: string): string => `${photos(n)} tagged “${tag}”`,
     added: (n: number, album: string): string => `${photos(n)} added to “${album}”`,
     removed: (n: number): string => `${photos(n)} removed from the album`,
-    failed: (n: number): string => `${photos(n)} could not be changed`
+    failed: (n: number): string => `${photos(n)} could not be changed`,
+    progress: (done: number, n: number): string => `${NUMBER.format(done)} of ${photos(n)}`,
+    stop: 'Stop'
   },
 
   photo: {

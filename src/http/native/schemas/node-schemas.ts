@@ -39,11 +39,17 @@ const JOB_STATE = {
   kind: TEXT,
   state: { type: 'string', enum: ['queued', 'running', 'done', 'failed', 'cancelled'] },
   progress: nullable(object({ done: COUNT, total: nullable(COUNT), unit: TEXT })),
+  stoppable: { type: 'boolean', description: 'whether DELETE ends it' },
   created_at: TIME,
   finished_at: nullable(TIME),
   error: nullable(object({ code: TEXT, message: TEXT }))
 }
-const JOB = object({ ...JOB_STATE, result: { description: 'the result of the work, once done' } })
+const JOB = object({
+  ...JOB_STATE,
+  result: { description: 'the result of the work, once done; of one that was stopped, what was done until then' }
+})
+
+const JOB_PARAMS = object({ id: { ...TEXT, minLength: 1, description: 'job_id of the job' } })
 
 export const JOB_ANSWER: Schema = json('the job', JOB, { Location: { schema: TEXT } })
 
@@ -181,8 +187,19 @@ export function adminSchema(name: string, ...codes: readonly ErrorCode[]): Schem
 export const jobSchema: Schema = {
   summary: 'State and progress of a job',
   tags: ['admin'],
-  params: object({ id: { ...TEXT, minLength: 1, description: 'job_id of the job' } }),
+  params: JOB_PARAMS,
   response: { 200: json('the job', JOB), ...problems('ERR_NO_SUCH_JOB') }
+}
+
+export const stopJobSchema: Schema = {
+  summary: 'Lets a job end that can be stopped',
+  description: 'What it has done stays done. Harmless for one that has ended.',
+  tags: ['admin'],
+  params: JOB_PARAMS,
+  response: {
+    202: json('the job, which ends soon', JOB),
+    ...problems('ERR_NO_SUCH_JOB', 'ERR_JOB_NOT_STOPPABLE')
+  }
 }
 
 export const jobsSchema: Schema = {
