@@ -94,7 +94,7 @@ async function ask(method: string, template: string, operation: Operation, made:
   if (answer.status >= 400) {
     const { code, status } = JSON.parse(answer.body.toString())
     expect(status, what).toBe(answer.status)
-    expect(listed?.schema.properties?.code?.examples, `${what} is answered ${answer.status}`).toContain(code)
+    expect(response?.description.split(/[ ,:]+/), `${what} is answered ${answer.status}`).toContain(code)
   }
   return answer
 }

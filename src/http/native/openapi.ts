@@ -1,6 +1,7 @@
 import swagger from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
 import { answersOf, type Schema } from './schemas/common.js'
+import { namedSchemas, withNames } from './schemas/named-schemas.js'
 
 const DESCRIPTION = [
   'Symmetric photo storage: any node serves any request. Errors are RFC 9457 problems with a code.',
@@ -22,6 +23,7 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' }
       },
       components: {
+        schemas: namedSchemas(),
         securitySchemes: {
           operator: {
             type: 'http',
@@ -43,7 +45,7 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
       const [method = 'GET'] = [route.method].flat()
       const answers = {
         ...rest,
-        response: answersOf(method, response as Record<string, Schema>, rest.params !== undefined)
+        response: withNames(answersOf(method, response as Record<string, Schema>, rest.params !== undefined))
       }
       return { schema: streamedBody === undefined ? answers : { ...answers, body: streamedBody }, url }
     }

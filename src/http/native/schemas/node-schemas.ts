@@ -13,12 +13,12 @@ import {
   TEXT,
   TIME
 } from './common.js'
-import { PHOTO } from './photo-schemas.js'
+import { PHOTO_RECORD } from './photo-schemas.js'
 
 const OK = json('ok', object({ status: { type: 'string', const: 'ok' } }))
 const TAGS = ['node']
 
-const VOLUME = object({
+export const VOLUME = object({
   logical_volume: TEXT,
   state: { type: 'string', enum: ['active', 'closed', 'failed'] },
   head: object({
@@ -34,7 +34,7 @@ const VOLUME = object({
   copies: { ...COUNT, description: 'nodes in reach that are known to hold all of it, this one included' }
 })
 
-const JOB_STATE = {
+const JOB_FIELDS = {
   job_id: TEXT,
   kind: TEXT,
   state: { type: 'string', enum: ['queued', 'running', 'done', 'failed', 'cancelled'] },
@@ -44,14 +44,15 @@ const JOB_STATE = {
   finished_at: nullable(TIME),
   error: nullable(object({ code: TEXT, message: TEXT }))
 }
-const JOB = object({
-  ...JOB_STATE,
+export const JOB_STATE = object(JOB_FIELDS)
+export const JOB = object({
+  ...JOB_FIELDS,
   result: { description: 'the result of the work, once done; of one that was stopped, what was done until then' }
 })
 
 const JOB_PARAMS = object({ id: { ...TEXT, minLength: 1, description: 'job_id of the job' } })
 
-export const JOB_ANSWER: Schema = json('the job', JOB, { Location: { schema: TEXT } })
+export const JOB_ANSWER: Schema = json('the job', JOB, { Location: TEXT })
 
 export const healthSchema: Schema = { summary: 'Whether the process is running', tags: TAGS, response: { 200: OK } }
 
@@ -206,7 +207,7 @@ export const jobsSchema: Schema = {
   summary: 'The jobs of this process, newest first: 100, or as many as run',
   description: 'Without their results, which each job has.',
   tags: ['admin'],
-  response: { 200: json('jobs', object({ jobs: array(object(JOB_STATE)) })) }
+  response: { 200: json('jobs', object({ jobs: array(JOB_STATE) })) }
 }
 
 export const metricsSchema: Schema = {
@@ -222,7 +223,7 @@ export const dumpSchema: Schema = {
   summary: 'A snapshot of all live records, one JSON object per line',
   tags: TAGS,
   response: {
-    200: { description: 'a stream', content: { 'application/x-ndjson': { schema: object(PHOTO) } } },
+    200: { description: 'a stream', content: { 'application/x-ndjson': { schema: PHOTO_RECORD } } },
     ...problems('ERR_DIRECTORY_UNAVAILABLE', 'ERR_OVERLOADED')
   }
 }
