@@ -26,7 +26,7 @@ const floors = {
   accounts: ['store', 'directory', 'network', 'domain', 'core'],
   photos: ['store', 'replication', 'volumes', 'directory', 'domain', 'core'],
   search: ['photos', 'store', 'similarity', 'directory', 'network', 'volumes', 'domain', 'core'],
-  admin: ['archive', 'search', 'cluster', 'store', 'replication', 'volumes', 'directory', 'domain', 'core'],
+  admin: ['archive', 'search', 'photos', 'cluster', 'store', 'replication', 'volumes', 'directory', 'domain', 'core'],
 
   // --- an adapter of a port of the ground; node.ts alone knows it
   telemetry: ['core'],

@@ -1,6 +1,7 @@
 import { Accounts, type AccountsComponents, type AccountsInit } from './accounts/accounts.js'
 import { Archiving, type ArchivingInit } from './admin/archiving.js'
 import { Backup } from './admin/backup.js'
+import { Batches } from './admin/batches.js'
 import { Jobs } from './admin/jobs.js'
 import { LaidOutItems } from './admin/laid-out-items.js'
 import { Maintenance } from './admin/maintenance.js'
@@ -102,6 +103,7 @@ export class NodeServices implements Startable {
   readonly similarity: Similarity | undefined
   readonly laidOut: LaidOutItems
   readonly jobs: Jobs
+  readonly batches: Batches
   /** Undefined where there is no archive. */
   readonly archiving: Archiving | undefined
   /** Undefined where there are no backups. */
@@ -253,6 +255,7 @@ export class NodeServices implements Startable {
     })
     this.laidOut = new LaidOutItems({ laidOut: local.laidOut, clock })
     this.jobs = new Jobs({ clock, random, log })
+    this.batches = new Batches({ jobs: this.jobs, find: (list, signal) => this.lists.selected(list, signal) })
     this.archiving =
       components.archive &&
       new Archiving(

@@ -409,7 +409,7 @@ export class SheafNode implements Startable {
     { operatorToken, tracer }: { readonly operatorToken: string; readonly tracer: Tracer | undefined }
   ): Promise<HttpServer> {
     const { clock, random, log, logLevel, fileSystem } = this.#components
-    const { photos, lists, maintenance, laidOut, jobs, similarity, archiving, backup } = services
+    const { photos, lists, maintenance, laidOut, jobs, batches, similarity, archiving, backup } = services
     const { http, allowHost, trustProxy, maxUploadBytes, name, metrics: metricsAt, metricsToken } = this.#config
     const ownHosts = http.flatMap(({ host }) => (host === undefined ? [] : [host]))
     const cluster = new ClusterStatus(
@@ -437,6 +437,7 @@ export class SheafNode implements Startable {
         laidOut,
         cluster,
         jobs,
+        batches,
         events,
         clock,
         random,

@@ -32,6 +32,10 @@ export const ERROR_CODES = {
   ERR_IDEMPOTENCY_MISMATCH: 'the Idempotency-Key was already used with a different body; choose a new key',
   ERR_REQUEST_TIMEOUT: 'the client sent the request too slowly',
   ERR_NO_SUCH_JOB: 'this node has no such job; jobs are lost when it restarts',
+  ERR_JOB_STOPPED: 'somebody has stopped the job',
+  ERR_JOB_NOT_STOPPABLE: 'this job cannot be stopped: only those can that say `stoppable`',
+  ERR_SELECTION_CHANGED:
+    'the list does not have as many photos as the request says, so nothing was done: look at it again',
   ERR_NO_SUCH_CONFLICT: 'the photo has no conflict version with that number',
   ERR_NO_SUCH_VOLUME: 'this node has no such volume',
   // photos

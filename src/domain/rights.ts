@@ -3,7 +3,8 @@ import type { ApiKeyScope } from './api-key.js'
 import type { Principal } from './principal.js'
 
 /**
- * What requests can do with a node: `account` is about one's own account, `accounts` about those of others as well; `watch` looks at the
+ * What requests can do with a node: `account` is about one's own account, `accounts` about those of others as well; `jobs` follows and stops
+ * what was begun, by its id; `watch` looks at the
  * node and its cluster, `maintain` starts work that loses nothing, `operate` starts work that does, or that changes who the
  * members are; `metrics` reads figures.
  */
@@ -14,6 +15,7 @@ export const RIGHTS = [
   'delete',
   'account',
   'accounts',
+  'jobs',
   'watch',
   'maintain',
   'operate',
@@ -30,13 +32,13 @@ export interface Needs {
 
 const NONE: ReadonlySet<Right> = new Set()
 /** While there are no accounts, everybody who reaches the node may do all but what only its operator may. */
-const OPEN: ReadonlySet<Right> = new Set(['read', 'upload', 'edit', 'delete', 'watch', 'maintain', 'metrics'])
+const OPEN: ReadonlySet<Right> = new Set(['read', 'upload', 'edit', 'delete', 'jobs', 'watch', 'maintain', 'metrics'])
 /** Who can read the data folder of a node may do all with it, but log in as nobody: photos are for people. */
-const OPERATOR: ReadonlySet<Right> = new Set(['account', 'accounts', 'watch', 'maintain', 'operate', 'metrics'])
+const OPERATOR: ReadonlySet<Right> = new Set(['account', 'accounts', 'jobs', 'watch', 'maintain', 'operate', 'metrics'])
 const OPEN_OPERATOR: ReadonlySet<Right> = new Set([...OPEN, ...OPERATOR])
 
 const OF_GUESTS: readonly Right[] = ['read', 'account']
-const OF_USERS: readonly Right[] = [...OF_GUESTS, 'upload', 'edit', 'delete']
+const OF_USERS: readonly Right[] = [...OF_GUESTS, 'upload', 'edit', 'delete', 'jobs']
 const BY_ROLE: Readonly<Record<Role, ReadonlySet<Right>>> = {
   guest: new Set(OF_GUESTS),
   user: new Set(OF_USERS),
@@ -47,10 +49,10 @@ const BY_ROLE: Readonly<Record<Role, ReadonlySet<Right>>> = {
 /** Nothing that has to do with accounts: a key that leaks must not make another one. */
 const BY_SCOPE: Readonly<Record<ApiKeyScope, readonly Right[]>> = {
   read: ['read'],
-  write: ['edit', 'delete'],
+  write: ['edit', 'delete', 'jobs'],
   upload: ['upload'],
   metrics: ['metrics'],
-  admin: ['watch', 'maintain', 'operate']
+  admin: ['jobs', 'watch', 'maintain', 'operate']
 }
 
 /** @param needsAccount - whether requests need an account */

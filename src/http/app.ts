@@ -25,6 +25,7 @@ import { addLogLevelRoute } from './native/routes/log-level.js'
 import { addMetricsRoute, METRICS_ROUTE } from './native/routes/metrics.js'
 import { addNodeRoutes } from './native/routes/node.js'
 import { addPage } from './native/routes/page.js'
+import { addPhotoBatchRoute } from './native/routes/photo-batch.js'
 import { addPhotoContentRoute } from './native/routes/photo-content.js'
 import { addPhotoListRoutes } from './native/routes/photo-list.js'
 import { addPhotoMetaRoutes } from './native/routes/photo-meta.js'
@@ -135,6 +136,7 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   addPhotoContentRoute(app, context)
   addPhotoMetaRoutes(app, context)
   addPhotoListRoutes(app, context)
+  addPhotoBatchRoute(app, context)
   addLibraryRoutes(app, context)
   addAlbumRoutes(app, context)
   addTimelineRoutes(app, context)

@@ -26,7 +26,7 @@ interface Operation {
 }
 
 let http: HttpFixture
-let document: { openapi: string; paths: Record<string, Record<string, Operation>> }
+let document: { openapi: string; components: { schemas: object }; paths: Record<string, Record<string, Operation>> }
 const seen = new Set<string>()
 
 beforeAll(async () => {
@@ -46,6 +46,7 @@ beforeAll(async () => {
       restore: archiveJob
     },
     backup: { start: archiveJob },
+    batches: { atOnceMax: 1, piece: 1 },
     cluster: {
       members: async () => [SHOWN_MEMBER],
       recordFormat: () => 2,
@@ -87,6 +88,7 @@ function archiveJob(): Job {
     state: 'queued',
     progress: undefined,
     createdAtMs: 0,
+    isStoppable: false,
     finishedAtMs: undefined,
     result: undefined,
     error: undefined
@@ -95,6 +97,7 @@ function archiveJob(): Job {
 
 const OPERATIONS = [
   'delete /photo/{id}',
+  'delete /v1/admin/jobs/{id}',
   'delete /v1/admin/members/{id}',
   'delete /v1/albums/{id}',
   'get /',
@@ -198,6 +201,19 @@ test('every operation is there, and says what it does and takes', () => {
   expect(Object.keys(document.paths['/upload']!.post!.requestBody!.content)).toEqual(['multipart/form-data'])
 })
 
+test('what several operations answer is told once, by its name', () => {
+  const { schemas } = document.components
+  expect(Object.keys(schemas)).toEqual(expect.arrayContaining(['Photo', 'PhotoDetails', 'Album', 'Job', 'Problem']))
+  const text = JSON.stringify(document)
+  const used = new Set(Array.from(text.matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g), ([, name = '']) => name))
+  expect([...used].sort()).toEqual(Object.keys(schemas).sort())
+  expect(text.match(/"\$ref"/g)).toHaveLength(text.match(/"\$ref":"#\/components\/schemas\//g)?.length ?? 0)
+  expect(document.paths['/photos']?.get?.responses[200]?.content?.['application/json']?.schema).toMatchObject({
+    properties: { photos: { items: { $ref: '#/components/schemas/Photo' } } }
+  })
+  expect(text.length).toBeLessThan(330_000)
+})
+
 test('docs/http.md names every operation, and none that is not there', () => {
   const text = readFileSync(new URL('../../docs/http.md', import.meta.url), 'utf8')
   const named = [...text.matchAll(/\b(GET|HEAD|PUT|POST|PATCH|DELETE) (\/[^`?\s]*)/g)]
@@ -214,7 +230,8 @@ async function expectTrue(method: string, path: string, template: string, answer
   const [type = ''] = (answer.headers['content-type'] ?? '').split(';')
   const schema = response?.content?.[type]?.schema
   expect(schema, `${method} ${path} ${answer.status} has a schema for ${type}`).toBeDefined()
-  const validate = compile(schema as object)
+  // what is named is referred to as of the document
+  const validate = compile({ ...schema, components: document.components })
   for (const line of type === 'application/x-ndjson'
     ? answer.body.toString().trim().split('\n')
     : [answer.body.toString()]) {
@@ -391,6 +408,10 @@ test('answers are what the document says', async () => {
     ids: [id, '01890000-0000-7000-8000-000000000000'],
     tags: { add: ['q'] }
   })
+  const select = { tag: 'q' }
+  await ask('POST', '/v1/photos/batch', {}, '', { select, total: 1, rating: 2 })
+  await ask('POST', '/v1/photos/batch', {}, '', { select, total: 2, rating: 2 })
+  await ask('POST', '/v1/photos/batch', {}, '', { select: { job: 'x' }, total: 2, act: 'undelete' })
   await askForAlbums(id)
   await askForSimilar(id)
   await ask('POST', '/v1/photos/batch', {}, '', { delete: [id] })
@@ -441,6 +462,13 @@ test('answers are what the document says', async () => {
   await ask('POST', '/v1/admin/archive/restore')
   await ask('POST', '/v1/admin/backup', {}, '', { target: '/backup' })
   await ask('GET', '/v1/admin/jobs/{id}', { id: 'x' })
+  await ask('DELETE', '/v1/admin/jobs/{id}', { id: 'x' })
+  const changed = await ask('POST', '/v1/photos/batch', {}, '', { select: {}, total: 0, rating: 1 })
+  const { found: total } = JSON.parse(changed.body.toString())
+  const many = await ask('POST', '/v1/photos/batch', {}, '', { select: {}, total, rating: 1 })
+  await ask('DELETE', '/v1/admin/jobs/{id}', { id: JSON.parse(many.body.toString()).job_id })
+  const verifying = await ask('POST', '/v1/admin/verify')
+  await ask('DELETE', '/v1/admin/jobs/{id}', { id: JSON.parse(verifying.body.toString()).job_id })
   await ask('POST', '/v1/admin/log-level', {}, '', { level: 'debug' })
   const successes = OPERATIONS.filter(
     it => !/^(head|get) \/photo\/\{id\}$|^head|restore$|events$|docs$|^get \/$/.test(it)

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { MemoryLevel } from 'memory-level'
 import { Accounts } from '../../src/accounts/accounts.js'
 import { tokenKeyOf } from '../../src/accounts/token-keys.js'
+import { Batches, type BatchesInit } from '../../src/admin/batches.js'
 import { Jobs } from '../../src/admin/jobs.js'
 import { LaidOutItems } from '../../src/admin/laid-out-items.js'
 import type { VolumeReport } from '../../src/admin/maintenance.js'
@@ -74,6 +75,8 @@ export interface HttpFixtureInit {
   readonly backup?: HttpComponents['backup']
   /** Anybody could join the cluster, so nobody can have an account. */
   readonly openCluster?: boolean
+  /** How many photos are changed before there is a job. */
+  readonly batches?: Partial<BatchesInit>
   /** The node has kept up with others, so that it is an alarm when graves end what lives here. */
   readonly keptUp?: boolean
 }
@@ -213,6 +216,13 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
   )
   await similarity.start()
   const metrics = new MetricsRegistry({ log })
+  const lists = new LibraryLists({
+    directory,
+    albums: catalog,
+    clock: systemClock,
+    copies: copiesOn(reader),
+    undoLeftMs: () => 86_400_000
+  })
   const fixture = { unready: undefined as SheafError | undefined, logLevel: { level: 'info' } as LogLevelSwitch }
   const app = await buildHttpApp(
     {
@@ -227,13 +237,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       }),
       accounts,
       zip: new PhotoZip(init.photos?.(photos) ?? photos),
-      lists: new LibraryLists({
-        directory,
-        albums: catalog,
-        clock: systemClock,
-        copies: copiesOn(reader),
-        undoLeftMs: () => 86_400_000
-      }),
+      lists,
       maintenance: maintenanceOf(jobs, directory, store),
       similarity,
       laidOut: new LaidOutItems({ laidOut, clock: systemClock }),
@@ -241,6 +245,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       ...(init.archiving && { archiving: init.archiving }),
       ...(init.backup && { backup: init.backup }),
       jobs,
+      batches: new Batches({ jobs, find: (list, signal) => lists.selected(list, signal) }, init.batches),
       events,
       clock: systemClock,
       random: systemRandom,

@@ -41,6 +41,10 @@ export const ERROR_MAP: Readonly<Record<ErrorCode, ErrorMapping>> = {
   ERR_IDEMPOTENCY_MISMATCH: { status: 422 },
   ERR_REQUEST_TIMEOUT: { status: 408 },
   ERR_NO_SUCH_JOB: { status: 404 },
+  ERR_JOB_STOPPED: { status: 409 },
+  ERR_JOB_NOT_STOPPABLE: { status: 409 },
+  // what the request says, and what was found
+  ERR_SELECTION_CHANGED: { status: 409, members: { total: 0, found: 0 } },
   ERR_NO_SUCH_CONFLICT: { status: 404 },
   ERR_NO_SUCH_BUCKET: { status: 404 },
   ERR_NO_SUCH_VOLUME: { status: 404 },

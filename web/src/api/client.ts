@@ -1,4 +1,4 @@
-import type { paths } from './openapi-types.js'
+import type { components, paths } from './openapi-types.js'
 
 type Method = 'get' | 'post' | 'put' | 'patch' | 'delete'
 type PathsWith<M extends Method> = {
@@ -16,17 +16,18 @@ type BodyOf<P extends keyof paths, M extends Method> =
       : undefined
     : undefined
 
-export type Meta = Answer<'/photo/{id}/meta'>
-export type Bucket = Answer<'/photos/timeline'>['buckets'][number]
-export type Columns = Answer<'/photos/timeline/{key}'>
-export type Album = Answer<'/v1/albums'>['albums'][number]
-export type TrashedPhoto = Answer<'/trash'>['photos'][number]
+type Named = components['schemas']
+export type Meta = Named['PhotoDetails']
+export type Bucket = Named['Bucket']
+export type Columns = Named['BucketPhotos']
+export type Album = Named['Album']
+export type TrashedPhoto = Named['TrashedPhoto']
 export type Cluster = Answer<'/cluster'>
-export type Member = Cluster['members'][number]
+export type Member = Named['Member']
 export type Status = Answer<'/status'>
-export type Job = Answer<'/v1/admin/jobs'>['jobs'][number]
-export type RecentEvent = Answer<'/events/recent'>['events'][number]
-export type SessionAnswer = Answer<'/session'>
+export type Job = Named['JobState']
+export type RecentEvent = Named['Event']
+export type SessionAnswer = Named['Session']
 export type UserAccount = Answer<'/v1/users'>['users'][number]
 export type ApiKey = Answer<'/v1/keys'>['keys'][number]
 

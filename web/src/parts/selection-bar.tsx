@@ -12,8 +12,9 @@ import {
   restorePhotos,
   tagPhotos
 } from '../state/edits.js'
-import { chosenCount, everything, NOTHING, type SelectableBucket } from '../state/selection.js'
+import { chosenCount, everything, isEverythingUnseen, NOTHING, type SelectableBucket } from '../state/selection.js'
 import type { Timeline } from '../state/timeline.js'
+import type { Change, ListOutcome } from '../state/whole-list.js'
 import { t } from '../texts/en.js'
 import { wordsFor } from '../texts/problems.js'
 import { Icon } from './icons.js'
@@ -31,11 +32,34 @@ export interface SelectionBarProps {
   readonly album?: string | undefined
 }
 
+/** What is done with the chosen photos: where all of a list is meant, and where they are named. */
+interface Act {
+  readonly all: Change
+  readonly named: (ids: readonly string[]) => Promise<Outcome>
+  /** Takes it back; undefined: that is not offered. */
+  readonly back?: Omit<Act, 'back'>
+}
+
+interface Done {
+  readonly done: number
+  readonly failed: number
+  /** @returns how many photos are again as they were */
+  readonly undo: () => Promise<number>
+}
+
+/** What the node does with very many photos. */
+interface Work {
+  readonly job: string
+  readonly done: number
+  readonly total: number
+}
+
 /** What can be done with the chosen photos; there only while some are. */
 export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Element | null {
   const app = useApp()
   const asks = useSignal<'tag' | 'album' | undefined>(undefined)
   const isBusy = useSignal(false)
+  const work = useSignal<Work | undefined>(undefined)
   const selection = app.selection.value
   const buckets: SelectableBucket[] = timeline.buckets.value.map(({ key, count }) => {
     const ids = timeline.photos(key)?.ids
@@ -43,46 +67,68 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
   })
   const count = chosenCount(selection, buckets)
 
-  const act = async (
-    change: (ids: readonly string[]) => Promise<Outcome>,
-    said: (n: number) => string,
-    back?: (ids: readonly string[]) => Promise<Outcome>
-  ): Promise<void> => {
+  /** Of photos that are not known, the node finds out which ones they are. */
+  const changeUnseen = async ({ all, back }: Act): Promise<Done> => {
+    const { allOf, changeAll } = await import('../state/whole-list.js')
+    const onProgress = (job: string, done: number): void => {
+      work.value = { job, done, total: count }
+    }
+    const components = { api: app.api, timers: app.timers, onProgress }
+    const toldOf = ({ done, failed, next }: ListOutcome): Done => ({
+      done,
+      failed,
+      undo: async () => (back === undefined ? 0 : (await next(back.all)).done)
+    })
+    return toldOf(await changeAll(components, { select: allOf(timeline), total: count }, all))
+  }
+  const changeSeen = async ({ named, back }: Act): Promise<Done> => {
+    const { done, failed } = await named(await chosenIds(timeline, app.selection.peek()))
+    return {
+      done: done.length,
+      failed,
+      undo: async () => (back === undefined ? 0 : (await back.named(done)).done.length)
+    }
+  }
+  const trying = async (what: () => Promise<void>): Promise<void> => {
     isBusy.value = true
     try {
-      const { done, failed } = await change(await chosenIds(timeline, app.selection.peek()))
-      const undo = async (): Promise<void> => {
-        const outcome = await (back as NonNullable<typeof back>)(done)
-        app.toasts.say(t.selection.restored(outcome.done.length))
-        await timeline.load()
-      }
-      const text = failed > 0 ? `${said(done.length)}. ${t.selection.failed(failed)}.` : said(done.length)
-      app.toasts.say(text, back && { label: t.undo, run: () => void undo() })
+      await what()
     } catch (error) {
       if (!(error instanceof ApiError)) throw error
       app.toasts.say(wordsFor(error.code, error.detail))
     } finally {
       isBusy.value = false
+      work.value = undefined
     }
     await timeline.load()
   }
   const mayEdit = useMayEdit()
+  const act = (what: Act, said: (n: number) => string): Promise<void> =>
+    trying(async () => {
+      const isUnseen = isEverythingUnseen(app.selection.peek(), buckets)
+      const { done, failed, undo } = await (isUnseen ? changeUnseen(what) : changeSeen(what))
+      const run = (): void => void trying(async () => app.toasts.say(t.selection.restored(await undo())))
+      const text = failed > 0 ? `${said(done)}. ${t.selection.failed(failed)}.` : said(done)
+      app.toasts.say(text, what.back && { label: t.undo, run })
+    })
   const remove = (): void => {
     if (count === 0 || !mayEdit) return
-    void act(
-      ids => deletePhotos(app.api, ids),
-      t.selection.deleted,
-      ids => restorePhotos(app.api, ids)
-    ).then(() => {
-      app.selection.value = NOTHING
-    })
-  }
-  const mark = (name: 'favourite' | 'archived', said: (n: number) => string): void =>
-    void act(
-      ids => markPhotos(app.api, ids, { [name]: true }),
-      said,
-      ids => markPhotos(app.api, ids, { [name]: false })
+    const back = { all: { act: 'undelete' }, named: (ids: readonly string[]) => restorePhotos(app.api, ids) } as const
+    void act({ all: { act: 'delete' }, named: ids => deletePhotos(app.api, ids), back }, t.selection.deleted).then(
+      () => {
+        app.selection.value = NOTHING
+      }
     )
+  }
+  const mark = (name: 'favourite' | 'archived', said: (n: number) => string): void => {
+    const marked = (is: boolean): Omit<Act, 'back'> => ({
+      all: { [name]: is },
+      named: ids => markPhotos(app.api, ids, { [name]: is })
+    })
+    void act({ ...marked(true), back: marked(false) }, said)
+  }
+  const changeOneAlbum = (id: string, how: 'add' | 'remove', said: (n: number) => string): void =>
+    void act({ all: { albums: { [how]: [id] } }, named: ids => changeAlbum(app.api, ids, { album: id, how }) }, said)
   const download = async (): Promise<void> => {
     if (count > ZIPPED_MAX) return app.toasts.say(t.selection.tooManyToDownload(ZIPPED_MAX))
     const link = document.createElement('a')
@@ -99,6 +145,13 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
       if (!(error instanceof ApiError)) throw error
       app.toasts.say(wordsFor(error.code, error.detail))
     }
+  }
+  const stop = async (): Promise<void> => {
+    const { job = '' } = work.peek() ?? {}
+    await app.api.delete('/v1/admin/jobs/{id}', { params: { id: job } }).catch((error: unknown) => {
+      if (!(error instanceof ApiError)) throw error
+      app.toasts.say(wordsFor(error.code, error.detail))
+    })
   }
   const ask = (what: 'tag' | 'album'): void => {
     if (count > 0 && mayEdit) asks.value = what
@@ -125,8 +178,13 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
         <Icon name="close" />
       </button>
       <strong class="selection-count" aria-live="polite">
-        {t.selection.chosen(count)}
+        {work.value === undefined ? t.selection.chosen(count) : t.selection.progress(work.value.done, work.value.total)}
       </strong>
+      {work.value !== undefined && (
+        <button type="button" class="button" onClick={() => void stop()}>
+          {t.selection.stop}
+        </button>
+      )}
       <button
         type="button"
         class="button"
@@ -154,7 +212,7 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
             label={t.selection.removeFromAlbum}
             word={words.remove}
             {...busy}
-            onClick={() => void act(ids => changeAlbum(app.api, ids, { album, how: 'remove' }), t.selection.removed)}
+            onClick={() => changeOneAlbum(album, 'remove', t.selection.removed)}
           />
         )}
         <BarButton
@@ -179,9 +237,8 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
           }}
           onTag={tag => {
             asks.value = undefined
-            void act(
-              ids => tagPhotos(app.api, ids, tag),
-              n => t.selection.tagged(n, tag)
+            void act({ all: { tags: { add: [tag] } }, named: ids => tagPhotos(app.api, ids, tag) }, n =>
+              t.selection.tagged(n, tag)
             )
           }}
         />
@@ -193,10 +250,7 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
           }}
           onAlbum={(id, name) => {
             asks.value = undefined
-            void act(
-              ids => changeAlbum(app.api, ids, { album: id, how: 'add' }),
-              n => t.selection.added(n, name)
-            )
+            changeOneAlbum(id, 'add', n => t.selection.added(n, name))
           }}
         />
       )}

@@ -143,6 +143,8 @@ export const t = {
     added: (n: number, album: string): string => `${photos(n)} added to “${album}”`,
     removed: (n: number): string => `${photos(n)} removed from the album`,
     failed: (n: number): string => `${photos(n)} could not be changed`,
+    progress: (done: number, n: number): string => `${NUMBER.format(done)} of ${photos(n)}`,
+    stop: 'Stop',
     /** Below the drawings of buttons, where their whole names have no room. */
     short: { album: 'Album', tag: 'Tag', cover: 'Cover', remove: 'Remove' }
   },

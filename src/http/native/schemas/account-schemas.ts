@@ -76,7 +76,7 @@ const KEY = object({
   expires_at: nullable(TIME)
 })
 
-const SESSION_STATE = {
+export const SESSION_STATE = object({
   user: {
     ...object({ user_id: USER_ID, name: TEXT, display: nullable(TEXT), role: ROLE, state: STATE }),
     type: ['object', 'null'],
@@ -91,8 +91,8 @@ const SESSION_STATE = {
       'the other members that said where browsers find them, those in reach first: for when this node does not answer; none for ' +
       'whom is not known'
   })
-}
-const COOKIE_SET = { 'Set-Cookie': { schema: TEXT, description: 'keeps the session, for browsers' } }
+})
+const COOKIE_SET = { 'Set-Cookie': { ...TEXT, description: 'keeps the session, for browsers' } }
 const LOGIN_CODES = ['ERR_BAD_CREDENTIALS', 'ERR_ACCOUNT_DISABLED', 'ERR_TOO_MANY_TRIES'] as const
 const USER_PARAMS = object({ id: USER_ID })
 
@@ -103,7 +103,7 @@ export const sessionSchema: Schema = {
     "stands for. It is there when the request carries the operator's token.",
   tags: TAGS,
   rights: { needs: [] },
-  response: { 200: json('now', object(SESSION_STATE)) }
+  response: { 200: json('now', SESSION_STATE) }
 }
 
 export const loginSchema: Schema = {
@@ -113,7 +113,7 @@ export const loginSchema: Schema = {
   rights: { needs: [] },
   body: object({ name: NAME, password: PASSWORD, label: DEVICE }, ['label']),
   response: {
-    200: json('logged in', object(SESSION_STATE), COOKIE_SET),
+    200: json('logged in', SESSION_STATE, COOKIE_SET),
     ...problems(...LOGIN_CODES, 'ERR_NO_ACCOUNTS', ...RECORD_WRITE)
   }
 }
@@ -238,7 +238,7 @@ export const createUserSchema: Schema = {
     'role'
   ]),
   response: {
-    201: json('made', USER, { Location: { schema: TEXT } }),
+    201: json('made', USER, { Location: TEXT }),
     ...problems('ERR_NAME_TAKEN', 'ERR_CLUSTER_KEY_NEEDED', 'ERR_TOO_MANY_USERS', ...RECORD_WRITE)
   }
 }

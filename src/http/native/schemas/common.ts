@@ -191,23 +191,19 @@ export function answersOf(
   return all
 }
 
+/** RFC 9457, which allows further members, e.g. complete, photo_id, copies. */
+export const PROBLEM: Schema = {
+  ...object({ code: TEXT, title: TEXT, status: { type: 'integer' }, detail: TEXT }),
+  additionalProperties: true
+}
+
 /** Where the codes of an answer stand until the document is put together. */
 const CODES = 'x-codes'
 
 function problem(status: number, codes: readonly ErrorCode[]): Schema {
-  const schema = {
-    ...object({
-      code: { ...TEXT, examples: codes },
-      title: TEXT,
-      status: { type: 'integer', const: status },
-      detail: TEXT
-    }),
-    // RFC 9457 allows further members, e.g. complete, photo_id, copies.
-    additionalProperties: true
-  }
   const description = `${PROBLEM_MEANINGS[status]}: ${codes.join(', ')}`
-  const headers = status === 503 || status === 429 ? { 'Retry-After': { schema: COUNT, description: 'seconds' } } : {}
-  return { description, headers, content: { 'application/problem+json': { schema } }, [CODES]: codes }
+  const headers = status === 503 || status === 429 ? { 'Retry-After': { ...COUNT, description: 'seconds' } } : {}
+  return { description, headers, content: { 'application/problem+json': { schema: PROBLEM } }, [CODES]: codes }
 }
 
 const PROBLEM_MEANINGS: Readonly<Record<number, string>> = {
@@ -233,4 +229,4 @@ const PROBLEM_MEANINGS: Readonly<Record<number, string>> = {
 }
 
 export const ID_PARAMS: Schema = object({ id: { ...PHOTO_ID, description: 'photo id, a UUID in any case' } })
-export const ETAG_HEADER: Schema = { ETag: { schema: TEXT, description: 'strong' } }
+export const ETAG_HEADER: Schema = { ETag: { ...TEXT, description: 'strong' } }
