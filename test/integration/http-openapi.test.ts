@@ -8,7 +8,7 @@ import { modelIdOf } from '../../src/domain/features.js'
 import { linkChange, phashChange } from '../../src/domain/findings.js'
 import type { NodeId, PhotoId } from '../../src/domain/ids.js'
 import type { Answer } from '../support/http-client.js'
-import { type HttpFixture, startHttp } from '../support/http-fixture.js'
+import { type HttpFixture, OPERATOR_TOKEN, startHttp } from '../support/http-fixture.js'
 import { vectorImage } from '../support/vector-analyzer.js'
 
 /*
@@ -97,9 +97,12 @@ function archiveJob(): Job {
 
 const OPERATIONS = [
   'delete /photo/{id}',
+  'delete /session',
   'delete /v1/admin/jobs/{id}',
   'delete /v1/admin/members/{id}',
   'delete /v1/albums/{id}',
+  'delete /v1/keys/{id}',
+  'delete /v1/sessions/{id}',
   'get /',
   'get /albums',
   'get /cache/stats',
@@ -135,18 +138,25 @@ const OPERATIONS = [
   'get /v1/albums',
   'get /v1/albums/{id}',
   'get /v1/albums/{id}/conflicts',
+  'get /v1/keys',
+  'get /v1/sessions',
+  'get /v1/tokens/keys',
+  'get /v1/users',
+  'get /v1/users/{id}',
   'get /volume/{lv}/stats',
   'get /volumes',
   'head /photo/{id}',
   'head /sync/full-dump',
   'patch /photo/{id}/meta',
   'patch /v1/albums/{id}',
+  'patch /v1/users/{id}',
   'post /duplicates/distinct',
   'post /duplicates/resolve',
   'post /find_similar',
   'post /photo/{id}/conflicts/{n}/restore',
   'post /photo/{id}/not_duplicate',
   'post /photo/{id}/undelete',
+  'post /session',
   'post /trash/empty',
   'post /upload',
   'post /v1/admin/archive/restore',
@@ -166,11 +176,17 @@ const OPERATIONS = [
   'post /v1/albums/{id}/conflicts/{n}/restore',
   'post /v1/albums/{id}/photos',
   'post /v1/albums/{id}/undelete',
+  'post /v1/keys',
   'post /v1/photos',
   'post /v1/photos/batch',
   'post /v1/photos/exists',
   'post /v1/photos/lookup',
-  'put /v1/photos'
+  'post /v1/tokens',
+  'post /v1/users',
+  'put /v1/photos',
+  'put /v1/users/{id}/password',
+  'put /v1/users/{id}/role',
+  'put /v1/users/{id}/state'
 ]
 
 test('every operation is there, and says what it does and takes', () => {
@@ -354,6 +370,60 @@ async function askForLaidOut(id: string): Promise<void> {
   await ask('POST', '/v1/admin/compact', {}, '?now=true')
 }
 
+/** From the first account on, requests need one: these come last. */
+async function askForAccounts(): Promise<void> {
+  const { client } = http
+  const admin = { name: 'anna', password: 'correct horse', role: 'admin', mail: 'anna@example.org', display: 'Anna' }
+  const as = async (authorization: string, method: string, template: string, id = '', body?: object): Promise<Answer> => {
+    const path = template.replace('{id}', id)
+    const headers = { authorization, ...(body && { 'content-type': 'application/json' }) }
+    const answer = await client.request(method, path, { headers, ...(body && { body: Buffer.from(JSON.stringify(body)) }) })
+    await expectTrue(method, path, template, answer)
+    return answer
+  }
+  const operator = `Bearer ${OPERATOR_TOKEN}`
+  await ask('POST', '/session', {}, '', { name: 'anna', password: 'wrong' })
+  await ask('GET', '/v1/tokens/keys')
+  const made = JSON.parse((await as(operator, 'POST', '/v1/users', '', admin)).body.toString())
+  await as(operator, 'POST', '/v1/users', '', admin)
+  await as(operator, 'POST', '/v1/users', '', { name: '~' })
+  await ask('GET', '/v1/tokens/keys')
+  await ask('GET', '/photos')
+  await ask('POST', '/session', {}, '', { name: 'anna', password: 'wrong' })
+  const login = await client.request('POST', '/session', {
+    body: Buffer.from(JSON.stringify({ name: 'Anna', password: admin.password })),
+    headers: { 'content-type': 'application/json' }
+  })
+  await expectTrue('POST', '/session', '/session', login)
+  const tokens = JSON.parse((await ask('POST', '/v1/tokens', {}, '', { name: 'anna', password: admin.password })).body.toString())
+  await ask('POST', '/v1/tokens', {}, '', { refresh_token: tokens.refresh_token })
+  await ask('POST', '/v1/tokens', {}, '', { refresh_token: 'x' })
+  await ask('POST', '/v1/tokens', {}, '', {})
+  const anna = `Bearer ${tokens.access_token}`
+  await as(anna, 'GET', '/session')
+  await as(anna, 'GET', '/v1/sessions')
+  await as(operator, 'GET', '/v1/sessions')
+  const key = JSON.parse((await as(anna, 'POST', '/v1/keys', '', { scopes: ['read'], label: 'x' })).body.toString())
+  await as(anna, 'POST', '/v1/keys', '', { scopes: [] })
+  await as(anna, 'GET', '/v1/keys')
+  await as(`Bearer ${key.secret}`, 'GET', '/v1/keys')
+  await as(anna, 'DELETE', '/v1/keys/{id}', key.key.key_id)
+  await as(anna, 'DELETE', '/v1/keys/{id}', made.user_id)
+  await as(anna, 'GET', '/v1/users')
+  await as(anna, 'GET', '/v1/users/{id}', made.user_id)
+  await as(anna, 'GET', '/v1/users/{id}', key.key.key_id)
+  await as(anna, 'PATCH', '/v1/users/{id}', made.user_id, { display: null })
+  await as(anna, 'PUT', '/v1/users/{id}/role', made.user_id, { role: 'user' })
+  await as(anna, 'PUT', '/v1/users/{id}/state', made.user_id, { state: 'disabled' })
+  const ben = JSON.parse((await as(anna, 'POST', '/v1/users', '', { name: 'ben' })).body.toString())
+  await as(anna, 'PUT', '/v1/users/{id}/role', ben.user_id, { role: 'guest' })
+  await as(anna, 'PUT', '/v1/users/{id}/state', ben.user_id, { state: 'disabled' })
+  await as(anna, 'DELETE', '/v1/sessions/{id}', 'others')
+  await as(anna, 'DELETE', '/v1/sessions/{id}', made.user_id)
+  await as(operator, 'PUT', '/v1/users/{id}/password', made.user_id, { new: 'another horse' })
+  await as(anna, 'GET', '/photos')
+}
+
 test('answers are what the document says', async () => {
   const file = { name: 'file', filename: 'a.png', contentType: 'image/png', value: 'bytes' }
   const uploaded = await http.client.form('/upload', [{ name: 'tag', value: 'x' }, file])
@@ -470,8 +540,9 @@ test('answers are what the document says', async () => {
   const verifying = await ask('POST', '/v1/admin/verify')
   await ask('DELETE', '/v1/admin/jobs/{id}', { id: JSON.parse(verifying.body.toString()).job_id })
   await ask('POST', '/v1/admin/log-level', {}, '', { level: 'debug' })
+  await askForAccounts()
   const successes = OPERATIONS.filter(
-    it => !/^(head|get) \/photo\/\{id\}$|^head|restore$|events$|docs$|^get \/$/.test(it)
+    it => !/^(head|get) \/photo\/\{id\}$|^head|restore$|events$|docs$|^delete \/session$|^get \/$/.test(it)
   )
   for (const operation of successes) {
     expect(

@@ -21,6 +21,7 @@ interface GuardedOperation extends Operation {
 const TABLE = `
 delete /photo/{id}: delete
 delete /session: nothing
+delete /v1/admin/jobs/{id}: jobs
 delete /v1/admin/members/{id}: operate
 delete /v1/albums/{id}: delete
 delete /v1/keys/{id}: account
@@ -54,7 +55,7 @@ get /sync/full-dump: read
 get /tags: read
 get /trash: read
 get /v1/admin/archive: watch
-get /v1/admin/jobs/{id}: watch
+get /v1/admin/jobs/{id}: jobs
 get /v1/admin/jobs: watch
 get /v1/admin/laid-out: watch
 get /v1/albums/{id}/conflicts: read
