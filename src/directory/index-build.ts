@@ -8,7 +8,7 @@ import { type Operation, recordRange } from './keys.js'
 import { recordStateOf } from './stored-record.js'
 import { TermPlan } from './term-plan.js'
 
-/** Records that are indexed in one batch: nothing else is answered for its 2 ms. */
+/** Records that are indexed in one batch: nothing else is answered for its 2 to 3 ms. */
 export const BUILD_RECORDS = 16
 /** After a piece of work comes a rest of so many times its length: requests have the most of the time. */
 const REST_TIMES = 4
