@@ -1,10 +1,10 @@
 import { appendFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { LabNode } from '../../chaos/drivers/lab-node.js'
+import { NetworkLab } from '../../chaos/drivers/network-lab.js'
 import { killAllNodes, temporaryFolder } from '../support/node-process.js'
 import { until } from '../support/until.js'
-import { LabNode } from './lab/lab-node.js'
-import { NetworkLab } from './lab/network-lab.js'
 
 const HOSTS = 4
 const SEEN_MS_MAX = 90_000

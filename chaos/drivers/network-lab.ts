@@ -2,6 +2,8 @@ import { execFileSync } from 'node:child_process'
 
 /** Where the port of the nodes is. */
 const P2P_PORT = 4001
+/** The cut of those who make only one at a time. */
+const CUT = 'cut'
 
 /**
  * Several hosts on one machine, as network namespaces on one bridge, which has a namespace of its own so that no firewall
@@ -91,7 +93,10 @@ export class NetworkLab {
   /** Nobody can connect to the nodes of these hosts any more, while they can connect to others. */
   dialOutOnly(hosts: readonly number[]): void {
     this.heal()
-    this.#drop(hosts.map(host => ['oifname', this.#port(host), 'tcp', 'dport', `${P2P_PORT}`]))
+    this.#drop(
+      CUT,
+      hosts.map(host => ['oifname', this.#port(host), 'tcp', 'dport', `${P2P_PORT}`])
+    )
   }
 
   /** @returns the command that runs what follows it on the host, as the same process */
@@ -102,22 +107,43 @@ export class NetworkLab {
   /** Nothing passes between hosts of different groups any more; nobody is told. */
   partition(...groups: readonly (readonly number[])[]): void {
     this.heal()
-    const pairs = groups.flatMap((group, i) => {
-      const others = groups.toSpliced(i, 1).flat()
-      return group.flatMap(from => others.map(to => [from, to] as const))
-    })
-    this.#cut(pairs)
+    this.cut(
+      CUT,
+      groups.flatMap((group, i) => {
+        const others = groups.toSpliced(i, 1).flat()
+        return group.flatMap(from => others.map(to => [from, to] as const))
+      })
+    )
   }
 
   /** Nothing gets from one host to the others any more, while all gets back. */
   oneWay(from: number, to: readonly number[]): void {
     this.heal()
-    this.#cut(to.map(host => [from, host] as const))
+    this.cut(
+      CUT,
+      to.map(host => [from, host] as const)
+    )
   }
 
-  heal(): void {
-    const tables = this.#inSwitch('nft', 'list', 'tables', 'bridge')
-    if (tables.includes('cut')) this.#inSwitch('nft', 'delete', 'table', 'bridge', 'cut')
+  /**
+   * Nothing gets from one host to the other of each pair any more, whatever other cuts there are.
+   *
+   * @param name - of the cut: letters, digits and `_`; it is not in force now
+   */
+  cut(name: string, pairs: readonly (readonly [from: number, to: number])[]): void {
+    this.#drop(
+      name,
+      pairs.map(([from, to]) => ['iifname', this.#port(from), 'oifname', this.#port(to)])
+    )
+  }
+
+  /** Ends a cut. @returns how many packets it dropped; 0 when it was not in force */
+  heal(name = CUT): number {
+    const tables = this.#inSwitch('nft', 'list', 'tables', 'bridge').split('\n')
+    if (!tables.includes(`table bridge ${name}`)) return 0
+    const rules = this.#inSwitch('nft', 'list', 'table', 'bridge', name)
+    this.#inSwitch('nft', 'delete', 'table', 'bridge', name)
+    return [...rules.matchAll(/counter packets (\d+)/g)].reduce((sum, [, packets]) => sum + Number(packets), 0)
   }
 
   #plugIn(host: number): void {
@@ -134,15 +160,12 @@ export class NetworkLab {
     inHost('ip', 'route', 'add', '224.0.0.0/4', 'dev', 'eth0') // multicast has no other route
   }
 
-  #cut(pairs: readonly (readonly [from: number, to: number])[]): void {
-    this.#drop(pairs.map(([from, to]) => ['iifname', this.#port(from), 'oifname', this.#port(to)]))
-  }
-
   /** @param matches - rules of nft, without the verdict */
-  #drop(matches: readonly (readonly string[])[]): void {
-    this.#inSwitch('nft', 'add', 'table', 'bridge', 'cut')
-    this.#inSwitch('nft', 'add', 'chain', 'bridge', 'cut', 'passing', '{ type filter hook forward priority 0; }')
-    for (const match of matches) this.#inSwitch('nft', 'add', 'rule', 'bridge', 'cut', 'passing', ...match, 'drop')
+  #drop(table: string, matches: readonly (readonly string[])[]): void {
+    this.#inSwitch('nft', 'add', 'table', 'bridge', table)
+    this.#inSwitch('nft', 'add', 'chain', 'bridge', table, 'passing', '{ type filter hook forward priority 0; }')
+    for (const match of matches)
+      this.#inSwitch('nft', 'add', 'rule', 'bridge', table, 'passing', ...match, 'counter', 'drop')
   }
 
   get #switch(): string {
