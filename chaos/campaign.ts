@@ -30,9 +30,12 @@ export async function runPlan(plan: Plan, folder: string, { clock, say }: Campai
   const file = openSync(path, 'w')
   const record = (line: Line): void => void writeSync(file, `${JSON.stringify(line)}\n`)
   const keepLog = (node: string, text: string): void => appendFileSync(join(folder, `${node}.log`), text)
+  // the clock's timers do not keep this process alive, and there may be no node for a while
+  const alive = setInterval(() => {}, 60_000)
   try {
     await carryOutPlan(plan, { ...scenario, clock, record, keepLog, say, folder: data.path })
   } finally {
+    clearInterval(alive)
     await killAllNodes()
     closeSync(file)
     data.remove()

@@ -32,7 +32,7 @@ export interface Figures {
   readonly faults: Readonly<Record<string, number>>
   /** From the last fault to nodes that agree; undefined: they did not. */
   readonly convergenceMs: number | undefined
-  /** The greatest delay of the harness itself. */
+  /** The greatest delay of the harness itself while it measured how nodes answer. */
   readonly lagMsMax: number
   readonly photosRead: number
 }
@@ -47,6 +47,8 @@ const KINDS: Readonly<Record<Call['kind'], string>> = {
   list: 'lists',
   compact: 'compactions'
 }
+/** Phases with load. */
+const MEASURED: readonly Phase[] = ['calm', 'faults']
 const WRITES: readonly string[] = ['upload', 'edit', 'delete', 'undelete']
 
 export function figuresOf(
@@ -57,7 +59,9 @@ export function figuresOf(
   const { operations } = timeline
   const ended = operations.flatMap(({ end }) => end ?? [])
   const faults = linesOf(lines, 'fault').filter(({ state }) => state === 'begins')
-  const lags = linesOf(lines, 'lag').map(({ ms }) => ms)
+  const lags = linesOf(lines, 'lag')
+    .filter(({ atMs }) => MEASURED.includes(timeline.phaseAt(atMs)))
+    .map(({ ms }) => ms)
   const excuses = [...availability.values()].flatMap(served =>
     typeof served === 'object' && 'excuse' in served ? [served.excuse] : []
   )

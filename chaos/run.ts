@@ -1,7 +1,7 @@
 import type { Clock } from '../src/core/clock.js'
 import { SeededRandom } from '../test/support/seeded-random.js'
 import { until } from '../test/support/until.js'
-import { allSee, type ClusterNode, differencesOf } from './drivers/cluster-node.js'
+import { allSee, type ClusterNode, faultsOf } from './drivers/cluster-node.js'
 import type { Deployment, Driver } from './drivers/driver.js'
 import { readAll } from './final-reads.js'
 import type { Call, Line, Phase } from './history.js'
@@ -140,7 +140,7 @@ class Run {
     try {
       await until('all nodes agree', CONVERGENCE_MS_MAX, async () => {
         if (!(await allSee(this.#nodes))) return false
-        differences = await differencesOf(this.#nodes)
+        differences = await faultsOf(this.#nodes)
         return differences.length === 0
       })
       const ms = Math.round(clock.monotonic() - from)

@@ -55,12 +55,12 @@ export class DeployedStage implements Stage {
     this.#taken.delete(name)
   }
 
-  cut(name: string, cut: Cut): void {
-    this.#components.deployment.cut(name, cut)
+  cut(name: string, cut: Cut): Promise<void> {
+    return this.#components.deployment.cut(name, cut)
   }
 
-  heal(name: string): void {
-    const dropped = this.#components.deployment.heal(name)
+  async heal(name: string): Promise<void> {
+    const dropped = await this.#components.deployment.heal(name)
     this.#packets.set(name, (this.#packets.get(name) ?? 0) + dropped)
   }
 

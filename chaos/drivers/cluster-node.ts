@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs'
 import { type CopyState, differencesBetween, type ReplicaState } from '../../test/checkers/agreement.js'
+import { runJob, type VerifyReport } from '../../test/support/admin-job.js'
 import { HttpClient } from '../../test/support/http-client.js'
 import { NodeProcess, type NodeProcessInit } from '../../test/support/node-process.js'
 
@@ -103,6 +104,17 @@ export class ClusterNode {
     return { name: this.name, directoryDigest, volumes: volumes.map(copyState) }
   }
 
+  /** @returns what it finds damaged here or different at others, in words */
+  async verifyAllPeers(): Promise<readonly string[]> {
+    const operator = new HttpClient(this.#init.url, { operatorToken: this.process.operatorToken })
+    try {
+      const { faults } = await runJob<VerifyReport>(operator, 'verify?all_peers=true')
+      return faults.map(fault => JSON.stringify(fault))
+    } finally {
+      operator.close()
+    }
+  }
+
   /** Speaks to it elsewhere from now on. */
   protected moveClient(url: string): void {
     this.#client.close()
@@ -118,6 +130,17 @@ export async function allSee(nodes: readonly ClusterNode[]): Promise<boolean> {
 /** @returns what differs between their directories and volumes, or is damaged, in words */
 export async function differencesOf(nodes: readonly ClusterNode[]): Promise<readonly string[]> {
   return differencesBetween(await Promise.all(nodes.map(node => node.replica())))
+}
+
+/**
+ * Lets the first node read all that it has, and compare itself with all others. Volumes whose needles are elsewhere by now
+ * may be there or not.
+ *
+ * @returns what differs or is damaged, in words
+ */
+export async function faultsOf(nodes: readonly ClusterNode[]): Promise<readonly string[]> {
+  const [first] = nodes
+  return (await first?.verifyAllPeers()) ?? []
 }
 
 function copyState({ logical_volume: id, head, holes }: VolumeJson): CopyState {

@@ -8,9 +8,9 @@ export const RUN_SETTINGS = ['--volume-bytes', '1Mi', '--purge-days', '0.0002', 
 export interface Deployment {
   readonly nodes: readonly ClusterNode[]
   /** @throws where the driver cannot cut */
-  cut(name: string, cut: Cut): void
+  cut(name: string, cut: Cut): Promise<void>
   /** @returns how many packets the cut has dropped */
-  heal(name: string): number
+  heal(name: string): Promise<number>
   /** Removes what was made for the nodes, which run no more. */
   close(): void
 }

@@ -23,7 +23,7 @@ export const netnsDriver: Driver = {
     return {
       nodes,
       cut(name: string, cut: Cut) {
-        lab.cut(
+        return lab.cut(
           name,
           cut.map(([from, to]) => [hostOf(from), hostOf(to)] as const)
         )

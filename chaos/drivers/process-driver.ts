@@ -26,10 +26,10 @@ export const processDriver: Driver = {
     })
     return {
       nodes,
-      cut() {
+      async cut() {
         throw new Error('what is between processes on loopback cannot be cut; --driver netns can')
       },
-      heal: () => 0,
+      heal: async () => 0,
       close() {}
     }
   }

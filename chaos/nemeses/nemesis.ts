@@ -20,8 +20,8 @@ export interface Stage {
   pause(node: string): void
   resume(node: string): void
   /** @param name - of the cut; it is not in force now */
-  cut(name: string, cut: Cut): void
-  heal(name: string): void
+  cut(name: string, cut: Cut): Promise<void>
+  heal(name: string): Promise<void>
 }
 
 /** A fault that has begun. */

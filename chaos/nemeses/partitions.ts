@@ -63,8 +63,8 @@ function partition(
       const parted = part(random, stage.nodes)
       // letters, digits and _ make a name of a kernel's table
       const table = name.replaceAll('-', '_')
-      stage.cut(table, parted.cut)
-      return { ...parted, end: async () => stage.heal(table) }
+      await stage.cut(table, parted.cut)
+      return { ...parted, end: () => stage.heal(table) }
     }
   }
 }

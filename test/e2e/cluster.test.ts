@@ -108,7 +108,7 @@ describe.skipIf(obstacle !== undefined)('five nodes on hosts of their own', () =
       const answers = await Promise.all(nodes.flatMap(node => [renamed, contested].map(id => node.client.meta(id))))
       return answers.every(({ status }) => status === 200)
     })
-    lab.partition([1, 2], [3, 4, 5])
+    await lab.partition([1, 2], [3, 4, 5])
     await until('each side misses the other', 90_000, async () => {
       return (await n1().aliveCount()) === 2 && (await n4().aliveCount()) === 3
     })
@@ -117,7 +117,7 @@ describe.skipIf(obstacle !== undefined)('five nodes on hosts of their own', () =
     await rename(n4(), renamed, 'by the greater half')
     await rename(n4(), contested, 'too late')
     await remove(n2(), contested)
-    lab.heal()
+    await lab.heal()
     await expectIdentical()
     for (const node of nodes) {
       const { conflicts } = await node.client.json<{ conflicts: { name: string }[] }>(
@@ -134,7 +134,7 @@ describe.skipIf(obstacle !== undefined)('five nodes on hosts of their own', () =
   })
 
   test('outlive a cut in one direction, a kill and a pause', { timeout: 180_000 }, async () => {
-    lab.oneWay(5, [1, 2])
+    await lab.oneWay(5, [1, 2])
     await upload(n5())
     await upload(n1())
     await n4().kill()
@@ -144,7 +144,7 @@ describe.skipIf(obstacle !== undefined)('five nodes on hosts of their own', () =
     await upload(n2())
     n3().process.continue()
     await n4().start()
-    lab.heal()
+    await lab.heal()
     await expectIdentical()
   })
 
