@@ -1,4 +1,4 @@
-import { appendFileSync, closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { appendFileSync, closeSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../src/core/clock.js'
 import { killAllNodes, temporaryFolder } from '../test/support/node-process.js'
@@ -60,11 +60,6 @@ export function judgeFile(path: string, folder: string): Verdict {
 /** @throws `HistoryFileError` */
 export function planIn(path: string): Plan {
   return planOf(parseHistory(readFileSync(path, 'utf8')))
-}
-
-/** Throws the folder of an earlier run away. */
-export function clear(folder: string): void {
-  rmSync(folder, { recursive: true, force: true })
 }
 
 function planOf(lines: readonly Line[]): Plan {

@@ -120,6 +120,7 @@ export function availabilityOf(
     const writes = 'photo' in call ? told.of(call.photo) : []
     const apart = (from: string): boolean => timeline.mayBeApart(node, from, beganMs, end.atMs, REUNION_MS)
     const birth = writes[0]
+    const needsBytes = call.kind === 'fetch' || call.kind === 'undelete'
     const sources = writes.filter(({ kind, fate }) => kind === 'birth' || (kind === 'undelete' && fate !== 'failed'))
     served.set(
       op,
@@ -132,7 +133,7 @@ export function availabilityOf(
           mayBeDeleted: writes.some(
             ({ kind, fate, beganMs: at }) => kind === 'delete' && fate !== 'failed' && at <= end.atMs
           ),
-          mayLackBytes: sources.some(source => apart(source.node))
+          mayLackBytes: needsBytes && sources.some(source => apart(source.node))
         }
       )
     )

@@ -128,7 +128,7 @@ function serviceOf(timeline: Timeline, availability: ReadonlyMap<number, Availab
 }
 
 /** @returns undefined of none */
-export function latencyOf(tookMs: readonly number[]): Latency | undefined {
+function latencyOf(tookMs: readonly number[]): Latency | undefined {
   const sorted = [...tookMs].sort((a, b) => a - b)
   const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] as number
   if (sorted.length === 0) return undefined

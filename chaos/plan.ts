@@ -18,7 +18,7 @@ interface Bound {
 }
 
 /** What a run may ask for; also of a plan that is read from a file. */
-export const PLAN_BOUNDS: Readonly<Record<'nodes' | 'seconds' | 'seed' | 'rate', Bound>> = {
+const PLAN_BOUNDS: Readonly<Record<'nodes' | 'seconds' | 'seed' | 'rate', Bound>> = {
   nodes: { least: 2, greatest: 9 },
   seconds: { least: 1, greatest: 24 * 3_600 },
   seed: { least: 0, greatest: 2 ** 32 - 1 },

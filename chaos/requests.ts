@@ -61,7 +61,7 @@ export function toldByMeta(body: Buffer): Told {
   return { name, tags, sha256, generation, clock: version.vector_clock, actor: version.actor }
 }
 
-export function codeOf({ status, body }: Answer): string | undefined {
+function codeOf({ status, body }: Answer): string | undefined {
   if (status < 400) return undefined
   try {
     const { code } = JSON.parse(body.toString()) as { code?: unknown }

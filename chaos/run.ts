@@ -15,7 +15,7 @@ import type { Workload } from './workloads/workload.js'
 /** Until all nodes have met, at first and after healing. */
 const MEETING_MS_MAX = 90_000
 /** From the end of all faults to nodes that agree. */
-export const CONVERGENCE_MS_MAX = 60_000
+const CONVERGENCE_MS_MAX = 60_000
 /** Load before the first fault, so that there is something to lose. */
 const CALM_MS = 3_000
 /** In which a node has to answer. */

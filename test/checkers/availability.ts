@@ -26,16 +26,22 @@ export interface Circumstances {
 
 export type Availability = 'served' | { readonly excuse: string } | { readonly problem: string }
 
+/** So many deadlines a node may take to say that bytes are out of reach, or to get them after all. */
+const LACKING_FACTOR = 2
+const NO_BYTES = 'its bytes were on no node in reach'
+
 export function judgeAvailability(
   { tookMs, status, code }: JudgedRequest,
   { deadlineMs, faultOfNode, mayBeUnknown, mayBeDeleted, mayLackBytes }: Circumstances
 ): Availability {
   if (faultOfNode !== undefined) return { excuse: faultOfNode }
+  // a node waits for the one that has them; what begins with bytes that are at hand is cut off where the rest cannot be had
+  const isLacking = status === undefined || code === 'ERR_BYTES_UNREACHABLE' || tookMs > deadlineMs
+  if (mayLackBytes && isLacking && tookMs <= LACKING_FACTOR * deadlineMs) return { excuse: NO_BYTES }
   if (status === undefined) return { problem: `no answer after ${Math.round(tookMs)} ms` }
   if (tookMs > deadlineMs) return { problem: `${status} only after ${Math.round(tookMs)} ms` }
   if (status < 400 || code === 'ERR_TOO_FEW_COPIES') return 'served'
   if (status === 404 && mayBeUnknown) return 'served'
   if (status === 410 && mayBeDeleted) return 'served'
-  if (code === 'ERR_BYTES_UNREACHABLE' && mayLackBytes) return { excuse: 'its bytes were on no node in reach' }
   return { problem: `${status} ${code ?? ''}`.trim() }
 }

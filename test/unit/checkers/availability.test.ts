@@ -41,8 +41,14 @@ describe('a request to a running node', () => {
   })
 
   it('may lack bytes that no node in reach has', () => {
-    expect(judgeAvailability(answered(503, 'ERR_BYTES_UNREACHABLE'), { ...WELL, mayLackBytes: true })).toEqual({
-      excuse: 'its bytes were on no node in reach'
-    })
+    const excuse = { excuse: 'its bytes were on no node in reach' }
+    const lacking = { ...WELL, mayLackBytes: true }
+    expect(judgeAvailability(answered(503, 'ERR_BYTES_UNREACHABLE'), lacking)).toEqual(excuse)
+    const cutOff = { tookMs: 95, status: undefined, code: undefined }
+    expect(judgeAvailability(cutOff, lacking)).toEqual(excuse)
+    expect(judgeAvailability(cutOff, WELL)).toEqual({ problem: 'no answer after 95 ms' })
+    expect(judgeAvailability({ ...cutOff, tookMs: 10_001 }, lacking)).toEqual({ problem: 'no answer after 10001 ms' })
+    expect(judgeAvailability(answered(200, undefined, 7_000), lacking)).toEqual(excuse)
+    expect(judgeAvailability(answered(200), lacking)).toBe('served')
   })
 })
