@@ -23,15 +23,16 @@ const floors = {
 
   // --- what a node does
   cluster: ['store', 'replication', 'volumes', 'directory', 'network', 'domain', 'core'],
+  accounts: ['store', 'directory', 'network', 'domain', 'core'],
   photos: ['store', 'replication', 'volumes', 'directory', 'domain', 'core'],
   search: ['photos', 'store', 'similarity', 'directory', 'network', 'volumes', 'domain', 'core'],
-  admin: ['archive', 'search', 'cluster', 'store', 'replication', 'volumes', 'directory', 'domain', 'core'],
+  admin: ['archive', 'search', 'photos', 'cluster', 'store', 'replication', 'volumes', 'directory', 'domain', 'core'],
 
   // --- an adapter of a port of the ground; node.ts alone knows it
   telemetry: ['core'],
 
   // --- faces
-  http: ['admin', 'search', 'photos', 'cluster', 'directory', 'network', 'domain', 'core'],
+  http: ['admin', 'search', 'photos', 'accounts', 'cluster', 'directory', 'network', 'domain', 'core'],
   cli: ['similarity/models', 'similarity/images/heads', 'domain', 'core'],
 
   // --- inner rooms that are layered themselves

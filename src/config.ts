@@ -89,6 +89,8 @@ const CLUSTER_KEY_CHARACTERS_MIN = 16
 const METRICS_TOKEN_CHARACTERS_MIN = 16
 /** What decides whether others can reach a node, and whether any of them may join. */
 const OPENNESS: readonly SettingName[] = ['http', 'join', 'p2p', 'clusterKey', 'openCluster']
+/** Accounts that do not count where others reach the node are worse than none: people rely on them. */
+const ONLY_LOCAL = 'must be auto or on where --http is not loopback'
 const NEEDS_KEY =
   'is reached from other machines, so it needs --cluster-key FILE (sheaf keygen makes a key), ' +
   'or --open-cluster, with which any node may join'
@@ -143,7 +145,10 @@ export function loadConfig(sources: ConfigSources): Config {
   const archive = readArchiveConfig(archiveSources)
   const archiveKeyLines = readArchiveKeys(archiveSources)
   const http = get('http')
-  const alone = http.every(({ host }) => host === undefined || isLoopback(host)) && !values.has('join')
+  const isLocal = http.every(({ host }) => host === undefined || isLoopback(host))
+  const auth = given.get('auth')
+  if (auth !== undefined && values.get('auth') === 'off' && !isLocal) faults.push(fault(auth, ONLY_LOCAL))
+  const alone = isLocal && !values.has('join')
   const p2p = get('p2p', { host: alone ? '127.0.0.1' : '0.0.0.0', port: P2P_PORT })
   const reachable = !isLoopback(p2p.host)
   const isOpen = clusterKeys?.length === 0 && !get('openCluster')
@@ -165,6 +170,7 @@ export function loadConfig(sources: ConfigSources): Config {
     join: get('join', reachable ? [DEFAULT_JOIN] : []),
     joinIsDefault: !values.has('join'),
     mdns: get('mdns', reachable),
+    auth: get('auth'),
     clusterName: get('clusterName'),
     clusterKeys,
     openCluster: get('openCluster'),
@@ -236,7 +242,7 @@ function readClusterKeys(
   return keys
 }
 
-function isLoopback(host: string): boolean {
+export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host.startsWith('127.')
 }
 

@@ -1,5 +1,7 @@
+import { Accounts, type AccountsComponents, type AccountsInit } from './accounts/accounts.js'
 import { Archiving, type ArchivingInit } from './admin/archiving.js'
 import { Backup } from './admin/backup.js'
+import { Batches } from './admin/batches.js'
 import { Jobs } from './admin/jobs.js'
 import { LaidOutItems } from './admin/laid-out-items.js'
 import { Maintenance } from './admin/maintenance.js'
@@ -46,6 +48,14 @@ export interface NodeServicesComponents
     readonly ffmpeg?: Ffmpeg | undefined
     readonly indexes: VectorIndexes
   }
+  /** Accounts; without it nobody can have one. */
+  readonly accounts?: {
+    readonly tokenKeys: AccountsComponents['tokenKeys']
+    readonly init: AccountsInit & {
+      /** Any host that reaches this node could write itself an account: there is no cluster key. */
+      readonly isOpen: boolean
+    }
+  }
   /** Opens where a backup is to be; without it there are none. @throws for a malformed target */
   readonly openBackup?: (target: string) => VolumeArchive
   /** Where volumes are archived; without it they are not. */
@@ -86,10 +96,14 @@ export class NodeServices implements Startable {
   readonly photos: Photos
   readonly lists: LibraryLists
   readonly albums: Albums
+  /** Undefined where nobody can have an account. */
+  readonly accounts: Accounts | undefined
+  readonly #isOpen: boolean
   /** Undefined when photos are not analyzed. */
   readonly similarity: Similarity | undefined
   readonly laidOut: LaidOutItems
   readonly jobs: Jobs
+  readonly batches: Batches
   /** Undefined where there is no archive. */
   readonly archiving: Archiving | undefined
   /** Undefined where there are no backups. */
@@ -184,6 +198,25 @@ export class NodeServices implements Startable {
       { ...init.uploads, chunkBytes: chunkBytesFor(volumeBytes), maxUploadBytes, minCopies, requireCookie }
     )
     this.albums = new Albums({ directory, writer, catalog, photos: this.photos, laidOut: local.laidOut, clock, random })
+    this.#isOpen = components.accounts?.init.isOpen === true
+    this.accounts =
+      components.accounts &&
+      new Accounts(
+        {
+          directory,
+          writer,
+          clock,
+          random,
+          log,
+          tokenKeys: components.accounts.tokenKeys,
+          isOpenCluster: () => this.#isOpen,
+          ...(cluster && {
+            fetchRecord: key => cluster.records.fetch(key),
+            cutSinceMs: () => cluster.cutSinceMs()
+          })
+        },
+        components.accounts.init
+      )
     this.lists = new LibraryLists({
       directory,
       albums: catalog,
@@ -222,6 +255,7 @@ export class NodeServices implements Startable {
     })
     this.laidOut = new LaidOutItems({ laidOut: local.laidOut, clock })
     this.jobs = new Jobs({ clock, random, log })
+    this.batches = new Batches({ jobs: this.jobs, find: (list, signal) => this.lists.selected(list, signal) })
     this.archiving =
       components.archive &&
       new Archiving(
@@ -272,6 +306,8 @@ export class NodeServices implements Startable {
     await this.local.start()
     await this.#spool.start()
     await this.#albumCatalog.start()
+    await this.accounts?.start()
+    if (this.#isOpen && this.accounts?.haveBeen === true) throw new SheafError('ERR_CLUSTER_KEY_NEEDED')
     await this.cluster?.start()
     await this.similarity?.start()
     await this.#pairing.start()
@@ -286,6 +322,7 @@ export class NodeServices implements Startable {
     await this.#pairing.stop()
     await this.similarity?.stop()
     await this.cluster?.stop()
+    await this.accounts?.stop()
     await this.#albumCatalog.stop()
     await this.local.stop()
   }

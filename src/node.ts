@@ -1,13 +1,14 @@
 import { homedir, hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { loneTokenSecret, type TokenKey, tokenKeyOf } from './accounts/token-keys.js'
 import { openBackupTarget, requireApart } from './archive/backup-target.js'
 import { S3ObjectStore } from './archive/s3-object-store.js'
 import { SealingKey } from './archive/sealed-object.js'
 import { VolumeArchive } from './archive/volume-archive.js'
 import { ClusterStatus } from './cluster/cluster-status.js'
 import { Events } from './cluster/events/events.js'
-import type { Config } from './config.js'
+import { type Config, isLoopback } from './config.js'
 import type { Clock } from './core/clock.js'
 import { DataLock } from './core/data-lock.js'
 import { type ErrorCode, SheafError, systemErrorCode } from './core/errors.js'
@@ -34,6 +35,7 @@ import { HttpServer } from './http/wire/server.js'
 import { TlsFiles } from './http/wire/tls-files.js'
 import { loadIdentity, type NodeIdentity, nodeIdOf, verifySignature } from './identity.js'
 import { interfaceAddresses } from './network/addresses/local-addresses.js'
+import { deriveSecrets } from './network/libp2p/admission.js'
 import { Libp2pTransport } from './network/libp2p/libp2p-transport.js'
 import { resolveHost } from './network/membership/join.js'
 import { MeteredTransport } from './network/metered-transport.js'
@@ -171,7 +173,8 @@ export class SheafNode implements Startable {
       const transport = this.#alone ? undefined : this.#createTransport(identity)
       this.#places = await this.#readPlaces()
       const ffmpeg = transport && (await this.#findFfmpeg())
-      const services = this.#createServices(folder, identity, { transport, tracer, ffmpeg })
+      const tokenKeys = transport && (await this.#tokenKeys(folder))
+      const services = this.#createServices(folder, identity, { transport, tracer, ffmpeg, tokenKeys })
       this.#describe(services, identity.nodeId, transport)
       await this.#startPart(services)
       this.#left = services.cluster?.decommission.left ?? this.#left
@@ -244,6 +247,19 @@ export class SheafNode implements Startable {
     })
   }
 
+  /** What signs sessions: every node of a cluster has the same keys, and a node that has no key of a cluster its own. */
+  async #tokenKeys(folder: string): Promise<readonly [TokenKey, ...TokenKey[]]> {
+    const { clusterName, clusterKeys } = this.#config
+    if (clusterKeys.length === 0) return [tokenKeyOf(await loneTokenSecret(this.#components, folder))]
+    const { secrets } = await deriveSecrets(
+      clusterName,
+      clusterKeys.map(key => Buffer.from(key))
+    )
+    const [first, ...others] = secrets.map(tokenKeyOf)
+    invariant(first !== undefined, 'a cluster key has a secret')
+    return [first, ...others]
+  }
+
   /** @returns undefined when the node is configured without a model */
   #createModelSupply({ similarity }: NodeServices): ModelSupply | undefined {
     const { clock, log } = this.#components
@@ -289,6 +305,7 @@ export class SheafNode implements Startable {
       readonly transport: Libp2pTransport | undefined
       readonly tracer: Tracer | undefined
       readonly ffmpeg: Ffmpeg | undefined
+      readonly tokenKeys: readonly [TokenKey, ...TokenKey[]] | undefined
     }
   ): NodeServices {
     const {
@@ -310,7 +327,9 @@ export class SheafNode implements Startable {
     const archive = this.#createArchive()
     const { archive: s3, archiveKeyLines: keyLines } = this.#config
     const metrics = this.#metrics
-    const { transport: libp2p, tracer, ffmpeg } = parts
+    const { transport: libp2p, tracer, ffmpeg, tokenKeys } = parts
+    const { auth, clusterName, clusterKeys } = this.#config
+    const isOpen = clusterKeys.length === 0 && !isLoopback(p2p.host)
     const tools = decodingTools({ heic, ffmpeg: ffmpeg !== undefined })
     const transport: Transport | undefined = libp2p && new MeteredTransport(libp2p, { metrics, clock })
     return new NodeServices(
@@ -320,6 +339,9 @@ export class SheafNode implements Startable {
         tracer,
         places: this.#places && { table: this.#places, isWanted: this.#config.places },
         ...(archive !== undefined && { archive }),
+        ...(tokenKeys !== undefined && {
+          accounts: { tokenKeys, init: { cluster: clusterName, auth, node: name, isOpen } }
+        }),
         openBackup: target => {
           requireApart(target, { folder, archive: s3 })
           return openBackupTarget(target, this.#components, { s3, keyLines })
@@ -387,7 +409,7 @@ export class SheafNode implements Startable {
     { operatorToken, tracer }: { readonly operatorToken: string; readonly tracer: Tracer | undefined }
   ): Promise<HttpServer> {
     const { clock, random, log, logLevel, fileSystem } = this.#components
-    const { photos, lists, maintenance, laidOut, jobs, similarity, archiving, backup } = services
+    const { photos, lists, maintenance, laidOut, jobs, batches, similarity, archiving, backup } = services
     const { http, allowHost, trustProxy, maxUploadBytes, name, metrics: metricsAt, metricsToken } = this.#config
     const ownHosts = http.flatMap(({ host }) => (host === undefined ? [] : [host]))
     const cluster = new ClusterStatus(
@@ -410,10 +432,12 @@ export class SheafNode implements Startable {
         lists,
         zip: new PhotoZip(photos),
         albums: services.albums,
+        ...(services.accounts !== undefined && { accounts: services.accounts }),
         maintenance,
         laidOut,
         cluster,
         jobs,
+        batches,
         events,
         clock,
         random,

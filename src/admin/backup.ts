@@ -92,7 +92,7 @@ export class Backup {
         archive.close()
       }
     }
-    return jobs.start(kind, work, target)
+    return jobs.start(kind, work, { subject: target })
   }
 
   async #notedRun(...args: Parameters<Task>): Promise<BackupReport> {

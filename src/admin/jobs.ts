@@ -18,8 +18,10 @@ export interface Job {
   readonly progress: Progress | undefined
   /** Wall clock ms. */
   readonly createdAtMs: number
+  /** Whether {@link Jobs.cancel} ends it while it runs. */
+  readonly isStoppable: boolean
   readonly finishedAtMs: number | undefined
-  /** The task's result once `done`: plain data. */
+  /** The task's result once `done`, and of one that was stopped what it had done by then: plain data. */
   readonly result: unknown
   /** Once `failed`. */
   readonly error: { readonly code: string; readonly message: string } | undefined
@@ -27,6 +29,13 @@ export interface Job {
 
 /** The work of a job: reports its progress, and stops soon after the signal. */
 export type JobTask = (progress: (progress: Progress) => void, signal: AbortSignal) => Promise<unknown>
+
+export interface JobInit {
+  /** What it works on, where that makes a difference. */
+  readonly subject?: string
+  /** Whether it can be stopped by who reads of it. Default: it goes on until the node stops. */
+  readonly isStoppable?: boolean
+}
 
 interface Entry {
   job: Job
@@ -62,11 +71,10 @@ export class Jobs {
   /**
    * Starts the work, unless a job of its kind and subject is running.
    *
-   * @param subject - what it works on, where that makes a difference
    * @returns the running job
    * @throws `ERR_STOPPING`
    */
-  start(kind: string, task: JobTask, subject = ''): Job {
+  start(kind: string, task: JobTask, { subject = '', isStoppable = false }: JobInit = {}): Job {
     if (this.#stopping) throw new SheafError('ERR_STOPPING')
     const running = this.running(kind, subject)
     if (running !== undefined) return running
@@ -78,6 +86,7 @@ export class Jobs {
       state: 'queued',
       progress: undefined,
       createdAtMs: this.#clock.now(),
+      isStoppable,
       finishedAtMs: undefined,
       result: undefined,
       error: undefined
@@ -92,6 +101,19 @@ export class Jobs {
   /** @returns undefined for an id that this process never knew or has dropped */
   get(id: string): Job | undefined {
     return this.#entries.get(id)?.job
+  }
+
+  /**
+   * Lets a job end soon, if it has not ended.
+   *
+   * @throws `ERR_NO_SUCH_JOB`, `ERR_JOB_NOT_STOPPABLE`
+   */
+  cancel(id: string): Job {
+    const entry = this.#entries.get(id)
+    if (entry === undefined) throw new SheafError('ERR_NO_SUCH_JOB')
+    if (!entry.job.isStoppable) throw new SheafError('ERR_JOB_NOT_STOPPABLE')
+    entry.abort.abort(new SheafError('ERR_JOB_STOPPED'))
+    return entry.job
   }
 
   /** Newest first. */
@@ -117,7 +139,8 @@ export class Jobs {
     try {
       signal.throwIfAborted()
       const result = await task(progress => this.#update(id, { progress }), signal)
-      this.#update(id, { state: 'done', result, finishedAtMs: this.#clock.now() })
+      const state = signal.aborted ? 'cancelled' : 'done'
+      this.#update(id, { state, result, finishedAtMs: this.#clock.now() })
     } catch (err) {
       const state = signal.aborted ? 'cancelled' : 'failed'
       const code = err instanceof SheafError ? err.code : 'ERR_INTERNAL'

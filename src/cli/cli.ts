@@ -15,24 +15,30 @@ import { addImport } from './commands/import.js'
 import { addInfo } from './commands/info.js'
 import { addJobs } from './commands/jobs.js'
 import { addKeygen } from './commands/keygen.js'
+import { addKeys } from './commands/keys.js'
 import { addLaidOut } from './commands/laid-out.js'
 import { addLibrary } from './commands/library.js'
 import { addList } from './commands/list.js'
 import { addLogLevel } from './commands/log-level.js'
+import { addLogin } from './commands/login.js'
 import { addMembers } from './commands/members.js'
 import { addModels } from './commands/models.js'
 import { addPut } from './commands/put.js'
 import { addRemove } from './commands/remove.js'
 import { addSearch } from './commands/search.js'
+import { addSessions } from './commands/sessions.js'
 import { addSimilar } from './commands/similar.js'
 import { addStart, type StartCommand } from './commands/start.js'
 import { addStatus } from './commands/status.js'
+import { addUsers } from './commands/users.js'
 import { addVersion } from './commands/version.js'
 import { OVERVIEW } from './overview.js'
 import type { CommandSet } from './shell/command-set.js'
 import { confirm, type Input } from './shell/confirmation.js'
-import { NodeClient, parseNodeAddress } from './shell/node-client.js'
-import { readOperatorToken, type TokenSource } from './shell/operator-token.js'
+import { type CredentialSource, Credentials, type TokensAnswer } from './shell/credentials.js'
+import { Logins, loginsPath } from './shell/logins.js'
+import { jsonBody, NodeClient, parseNodeAddress } from './shell/node-client.js'
+import { askSecrets } from './shell/secret-prompt.js'
 import { describeError, type ExitCode, type Session } from './shell/session.js'
 import { type Output, Terminal } from './shell/terminal.js'
 
@@ -49,7 +55,7 @@ export interface CliComponents {
   readonly signal: AbortSignal
 }
 
-interface ClientOptions extends Pick<TokenSource, 'data' | 'tokenFile'> {
+interface ClientOptions extends Omit<CredentialSource, 'environment'> {
   readonly node?: string
   readonly ca?: string
   readonly json?: boolean
@@ -86,10 +92,14 @@ export async function runCli(argv: readonly string[], components: CliComponents,
         .description(summary)
         .option('--node <url>', `the node to talk to (SHEAF_NODE, default: ${NODE_URL})`)
         .option('--ca <file>', 'PEM file of the authority whose certificates to trust, for https (SHEAF_CA)')
+        .option(
+          '--api-key-file <file>',
+          'an API key, to ask as somebody else than who is logged in (SHEAF_TOKEN: the key)'
+        )
         .option('--json', 'print JSON, for programs'),
-    operator: (usage, summary) =>
+    operator: (usage, summary, parent) =>
       commands
-        .client(usage, summary)
+        .client(usage, summary, parent)
         .option(
           '--data <dir>',
           "the node's data folder, which holds the operator's token (SHEAF_DATA, default: ./data)"
@@ -101,13 +111,29 @@ export async function runCli(argv: readonly string[], components: CliComponents,
         const { node, ca, json, ...source } = this.optsWithGlobals<ClientOptions>()
         const { environment } = components
         const address = parseNodeAddress(node ?? (environment.SHEAF_NODE || NODE_URL))
-        const operatorToken = (): Promise<string> => readOperatorToken(address, { ...source, environment })
+        const refresh = (refreshToken: string): Promise<TokensAnswer> => {
+          const body = jsonBody({ refresh_token: refreshToken })
+          return client.json<TokensAnswer>('/v1/tokens', { method: 'POST', as: 'nobody', ...body })
+        }
+        const logins = new Logins(components, loginsPath(environment))
+        const credentials = new Credentials({ ...components, logins, refresh }, address, { ...source, environment })
         const authority = readAuthority(ca ?? (environment.SHEAF_CA || undefined))
-        const client = new NodeClient({ ...components, operatorToken }, { ...address, ca: authority, signal })
+        const client = new NodeClient({ ...components, credentials }, { ...address, ca: authority, signal })
         try {
           const { clock, random, stdin } = components
-          const ask: Session['confirm'] = (warning, isSure) => confirm({ terminal, stdin, signal }, warning, isSure)
-          const session = { client, terminal, clock, random, json: json === true, signal, confirm: ask }
+          const asking = { terminal, stdin, signal }
+          const session: Session = {
+            client,
+            node: address,
+            login: credentials,
+            terminal,
+            clock,
+            random,
+            json: json === true,
+            signal,
+            confirm: (warning, isSure) => confirm(asking, warning, isSure),
+            secrets: questions => askSecrets(asking, questions)
+          }
           exitCode = await run(session, ...args)
         } finally {
           client.close()
@@ -182,6 +208,10 @@ function addCommands(
   addArchive(commands)
   addBackup(commands, restoreBackup)
   addLogLevel(commands)
+  addLogin(commands)
+  addUsers(commands)
+  addKeys(commands)
+  addSessions(commands)
   addModels(commands, components)
   addKeygen(commands, random)
   addVersion(commands, version)

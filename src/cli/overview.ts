@@ -2,20 +2,17 @@
  * What `sheaf` alone prints: every command once, by what people do, on a screen of 24 lines of 80 characters. Written by
  * hand, since commander's own list takes two screens; a test proves that no command is missing.
  */
-export const OVERVIEW = `Usage: sheaf COMMAND …              \`sheaf help COMMAND\` says more about one
-
+export const OVERVIEW = `Usage: sheaf COMMAND …    \`sheaf help COMMAND\` says more of one. Exits 0, 1, 2
 Run a node
   start               run a node in the foreground; any number make a cluster
   models, keygen      the models that look at photos; a new cluster key
-Keep photos
+Keep and find photos
   put, get            upload files and folders; download a photo
   ls, trash, info ID  list photos; those deleted; show what is known about one
   tags, albums        list them, with how many photos each has
   rm, undelete ID…    delete photos; bring them back
   import, export      bring photos in, or take them out, with all that is known
-Find photos
-  search WORDS…       photos of what the words say
-  similar ID|FILE     photos that look like this one
+  search, similar …   photos of what words say; photos that look like this one
   duplicates          photos that are the same, or look the same
 Look after the cluster
   status, members     how the node is doing; who is in the cluster
@@ -25,5 +22,8 @@ Look after the cluster
   laid-out, exhume    what graves of other nodes have ended here; bring it back
   backup, restore     a copy of this node elsewhere; make a node of one
   member, leave       remove a member that is gone; take this node out
-Also: archive, rebuild-directory, log-level, version, completion. Exits 0, 1, 2
+Have accounts
+  login, logout       log in to a node, and out of it
+  whoami, user, key   as whom one asks; accounts of people; API keys of programs
+Also: archive, rebuild-directory, log-level, session, version, completion.
 `

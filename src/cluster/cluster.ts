@@ -132,12 +132,14 @@ export class Cluster implements Startable {
   readonly #refusal: MemberRefusal
   readonly #listeners: ((type: NodeEventType, node: NodeId) => void)[] = []
   readonly #components: ClusterComponents
+  readonly #madeAtMs: number
   /** In the order of starting. */
   readonly #parts: readonly Startable[]
 
   /** @param options.purgeMs - how long the bytes of a deleted photo may stay here */
   constructor(components: ClusterComponents, init: ClusterInit, { purgeMs }: { readonly purgeMs: number }) {
     const { clock, random, log, hybridClock, volumes, copies, directory, writer, verdicts } = components
+    this.#madeAtMs = clock.now()
     const transport = new RelayTransport({
       transport: components.transport,
       clock,
@@ -329,6 +331,14 @@ export class Cluster implements Startable {
     const skews = alive.flatMap(({ clockSkewMs }) => clockSkewMs ?? [])
     const isAhead = skews.length > 0 && skews.every(skewMs => Math.abs(skewMs) > BURIAL_SKEW_MS_MAX)
     return isAhead ? 'the clock of this node is more than a minute off those of all other members' : undefined
+  }
+
+  /** Since when some member has not been heard, ms since the Unix epoch; undefined: all are in reach. */
+  cutSinceMs(): number | undefined {
+    const others = this.membership.members().filter(({ self, state }) => !self && state !== 'left')
+    const absent = others.filter(({ state }) => !isPresent(state))
+    if (absent.length === 0) return undefined
+    return Math.min(...absent.map(({ lastSeenAtMs }) => lastSeenAtMs ?? this.#madeAtMs))
   }
 
   /** Calls the listener for events of members, reported here or by other nodes. */

@@ -181,6 +181,13 @@ export const SETTINGS = {
     defaultShown: 'on; off when p2p is loopback',
     meaning: 'find peers on the local network'
   }),
+  auth: setting({
+    kind: oneOf(['auto', 'on', 'off']),
+    placeholder: 'auto|on|off',
+    default: 'auto',
+    defaultShown: 'auto: once there is one',
+    meaning: 'requests need an account'
+  }),
   clusterName: setting({
     kind: line(255),
     placeholder: 'TEXT',
@@ -263,7 +270,7 @@ export const SETTINGS = {
     kind: path,
     placeholder: 'PATH|off',
     default: 'ffmpeg',
-    meaning: 'makes pictures of videos; a path, or a name on PATH'
+    meaning: 'makes pictures of videos: a path or a name'
   }),
   places: setting({
     kind: onOff,

@@ -32,6 +32,10 @@ export const ERROR_CODES = {
   ERR_IDEMPOTENCY_MISMATCH: 'the Idempotency-Key was already used with a different body; choose a new key',
   ERR_REQUEST_TIMEOUT: 'the client sent the request too slowly',
   ERR_NO_SUCH_JOB: 'this node has no such job; jobs are lost when it restarts',
+  ERR_JOB_STOPPED: 'somebody has stopped the job',
+  ERR_JOB_NOT_STOPPABLE: 'this job cannot be stopped: only those can that say `stoppable`',
+  ERR_SELECTION_CHANGED:
+    'the list does not have as many photos as the request says, so nothing was done: look at it again',
   ERR_NO_SUCH_CONFLICT: 'the photo has no conflict version with that number',
   ERR_NO_SUCH_VOLUME: 'this node has no such volume',
   // photos
@@ -49,6 +53,24 @@ export const ERROR_CODES = {
   ERR_TOO_FEW_COPIES: 'fewer durable copies than requested were made in time; the photo is stored',
   ERR_OVERLOADED: 'too many uploads or requests are in flight; try again',
   ERR_STOPPING: 'the node is shutting down; use another one',
+  // accounts
+  ERR_NO_ACCOUNTS:
+    'there are no accounts yet, so nobody can log in; make the first one with `sheaf user add --admin NAME`',
+  ERR_FORBIDDEN: 'the account, or the API key, may not do this',
+  ERR_UNAUTHENTICATED: 'this needs an account: log in, or send an API key',
+  ERR_SESSION_ENDED: 'the session has ended; log in again',
+  ERR_ACCOUNT_DISABLED: 'the account is disabled or closed; an administrator can open it',
+  ERR_BAD_CREDENTIALS: 'no account has that name and password',
+  ERR_TOO_MANY_TRIES: 'too many failed tries; wait a while',
+  ERR_NAME_TAKEN: 'another account has that name; choose another one',
+  ERR_LAST_ADMIN: 'this is the last administrator; make another one first',
+  ERR_CLUSTER_KEY_NEEDED:
+    'without a cluster key any host could make itself an administrator; start every node with --cluster-key',
+  ERR_USER_NOT_FOUND: 'no account has that id',
+  ERR_TOO_MANY_USERS: 'there are 10,000 accounts, and no more can be made',
+  ERR_SESSION_NOT_FOUND: 'the account has no session with that id',
+  ERR_API_KEY_NOT_FOUND: 'the account has no API key with that id',
+  ERR_TOO_MANY_API_KEYS: 'the account has 100 API keys, and no more can be made; delete one',
   // disk
   ERR_DISK_FULL:
     'the disk is too full for uploads; free space or delete photos (reads, deletes and compaction still work)',

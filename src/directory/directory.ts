@@ -7,10 +7,12 @@ import type { Hlc } from '../domain/hlc.js'
 import type { NodeId, VolumeId } from '../domain/ids.js'
 import { type LogProgress, NOTHING_APPLIED, progressAfter } from '../domain/log-progress.js'
 import type { MerkleTree } from '../domain/merkle.js'
+import type { PackedIds } from '../domain/packed-ids.js'
 import { type DirectoryRecord, isGrave, type RecordKey } from '../domain/record.js'
 import { opaqueRecordOf } from '../domain/record-codec.js'
 import type { IndexLanguage, LabelField } from '../domain/terms.js'
 import type { CommitGroup, NeedleLocation } from '../volumes/needle-store.js'
+import { type AllMatchesInit, readAllMatches } from './all-matches.js'
 import { planBatch, type RecordChange } from './batch-plan.js'
 import type { Filters } from './cursor.js'
 import { damageOf } from './damage.js'
@@ -485,6 +487,16 @@ export class Directory implements Startable {
   /** @param filters - those of the time line that the key is from. @throws as `timeline`; `ERR_NO_SUCH_BUCKET` */
   timelineBucket(filters: Filters, key: string, signal?: AbortSignal): Promise<TimelineBucket> {
     return this.#reading(() => readBucket(this.#queryBase(), filters, key, { signal }))
+  }
+
+  /**
+   * All photos that match, as of now; at most some seconds for a million.
+   *
+   * @returns their ids, no more than `max` + 1
+   * @throws `ERR_DIRECTORY_UNAVAILABLE`, `ERR_INDEX_BUILDING`, the signal's reason
+   */
+  allMatches(filters: Filters, init: Omit<AllMatchesInit, 'sizes'>): Promise<PackedIds> {
+    return this.#reading(() => readAllMatches(this.#queryBase(), filters, init))
   }
 
   #queryBase(): QueryBase {

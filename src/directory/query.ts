@@ -52,18 +52,13 @@ export async function runQuery(
   query: DirectoryQuery,
   init: Omit<IndexReaderInit, 'order'> = {}
 ): Promise<DirectoryPage> {
-  const { limit, order = 'added', fromMs, toMs } = query
+  const { limit, order = 'added' } = query
   if (!Number.isInteger(limit) || limit < 1 || limit > QUERY_LIMIT_MAX) {
     throw new SheafError('ERR_BAD_PARAMETER', `limit must be a whole number from 1 to ${QUERY_LIMIT_MAX}`)
   }
-  const words = [...new Set(query.words)].filter(word => word !== '')
-  const terms = [...new Set(query.terms)]
-  const { anyOf = [] } = query
-  if (terms.length === 0 && words.length === 0 && anyOf.length === 0) terms.push('all')
-  const filters: Filters = { terms, words, anyOf, order, fromMs, toMs }
+  const filters = filtersOf(query)
   requireLanguage(base.index, filters)
-  const top = toMs === undefined ? TOP : positionText(orderBytes(order, toMs))
-  const floor = fromMs === undefined ? '' : positionText(orderBytes(order, fromMs))
+  const { top, floor } = boundsOf(filters)
   const from = query.cursor === undefined ? top : before(positionText(decodeCursor(query.cursor, filters)))
   const counter = counterOf(base, filters)
   const reader = new IndexReader(base.database, base.index, { ...init, order })
@@ -108,6 +103,23 @@ export async function newestWith(
     return await reader.records(positions, filters)
   } finally {
     await reader.close()
+  }
+}
+
+/** @returns what is asked for, in one form: without any filter, all live photos */
+export function filtersOf(query: Filters): Filters {
+  const words = [...new Set(query.words)].filter(word => word !== '')
+  const terms = [...new Set(query.terms)]
+  const { anyOf = [], order = 'added', fromMs, toMs } = query
+  if (terms.length === 0 && words.length === 0 && anyOf.length === 0) terms.push('all')
+  return { terms, words, anyOf, order, fromMs, toMs }
+}
+
+/** @returns what positions between the times are at or below, and at or above */
+export function boundsOf({ order = 'added', fromMs, toMs }: Filters): { top: Position; floor: Position } {
+  return {
+    top: toMs === undefined ? TOP : positionText(orderBytes(order, toMs)),
+    floor: fromMs === undefined ? '' : positionText(orderBytes(order, fromMs))
   }
 }
 

@@ -86,6 +86,17 @@ export async function readBucket(
   }
 }
 
+/** Yields all positions of a time line, newest first, many at once. @throws `ERR_INDEX_BUILDING` */
+export async function* matchingInTimeline(
+  base: QueryBase,
+  reader: IndexReader,
+  filters: Filters
+): AsyncGenerator<Position[]> {
+  const sought = soughtBy(base, filters)
+  for await (const some of matching(reader, sought, { from: FIRST_DAY, to: LAST_DAY }))
+    yield some.map(({ position }) => position)
+}
+
 /** What is archived is not in the time line of everything, but in that of an album, say. */
 function soughtBy({ index }: QueryBase, filters: Filters): Filters {
   const { words, anyOf = [] } = filters

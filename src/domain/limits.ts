@@ -23,7 +23,6 @@ export const SOURCE_BYTES_MAX = 200
 export const FILE_TIME_MS_MAX = 62_100_000_000_000
 /** By how much dates may be shifted at once, seconds: a hundred years. */
 export const SHIFT_S_MAX = 3_155_760_000
-/** Originals that can be asked for at once. */
 /** Photos in one ZIP file, and of those how many may be named one by one. */
 export const ZIPPED_PHOTOS_MAX = 20_000
 export const ZIPPED_IDS_MAX = 300
@@ -35,4 +34,26 @@ export const MERGED_PHOTOS_MAX = 1_000
 export const DISTINCT_IDS_MAX = 100
 /** Photos that are looked up by id at once. */
 export const LOOKUP_IDS_MAX = 1_000
+/** Originals that can be asked for at once. */
 export const DIGESTS_MAX = 1_000
+/** Accounts, closed ones included, since none is ever deleted. */
+export const USERS_MAX = 10_000
+/** Accounts that a node knows by name, from wherever they are: several nodes may each have made as many as there may be. */
+export const USERS_HELD_MAX = 4 * USERS_MAX
+/** Of the name that a person logs in with. */
+export const USER_NAME_CHARACTERS_MAX = 64
+/** Of the name that others see. */
+export const DISPLAY_CHARACTERS_MAX = 100
+/** An address of mail, as SMTP bounds it. */
+export const MAIL_CHARACTERS_MAX = 254
+/** Of a password, after NFC. */
+export const PASSWORD_CHARACTERS_MIN = 8
+export const PASSWORD_CHARACTERS_MAX = 256
+/** Of what says which device a session is of, or what an API key is for. */
+export const CREDENTIAL_LABEL_CHARACTERS_MAX = 100
+/** Live sessions of a user; one more ends the oldest. */
+export const SESSIONS_MAX = 100
+/** API keys of a user. */
+export const API_KEYS_MAX = 100
+/** Photos that can be changed at once by naming what they are found by; 16 bytes of memory each. */
+export const SELECTED_PHOTOS_MAX = 1_000_000

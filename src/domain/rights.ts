@@ -1,10 +1,25 @@
+import type { Role } from './access.js'
+import type { ApiKeyScope } from './api-key.js'
 import type { Principal } from './principal.js'
 
 /**
- * What requests can do with a node: `watch` looks at the node and its cluster, `maintain` starts work that loses nothing,
- * `operate` starts work that does, or that changes who the members are.
+ * What requests can do with a node: `account` is about one's own account, `accounts` about those of others as well; `jobs` follows
+ * and stops what was begun, by its id; `watch` looks at the node and its cluster, `maintain` starts work that loses nothing, `operate`
+ * starts work that does, or that changes who the members are; `metrics` reads figures.
  */
-export const RIGHTS = ['read', 'upload', 'edit', 'delete', 'watch', 'maintain', 'operate'] as const
+export const RIGHTS = [
+  'read',
+  'upload',
+  'edit',
+  'delete',
+  'account',
+  'accounts',
+  'jobs',
+  'watch',
+  'maintain',
+  'operate',
+  'metrics'
+] as const
 export type Right = (typeof RIGHTS)[number]
 
 /** The rights that an operation needs, all of them. */
@@ -14,12 +29,44 @@ export interface Needs {
   readonly with?: Readonly<Record<string, readonly Right[]>>
 }
 
-/** Of everybody who reaches the node, since there are no accounts. */
-const ANONYMOUS: ReadonlySet<Right> = new Set(RIGHTS.filter(right => right !== 'operate'))
-const OPERATOR: ReadonlySet<Right> = new Set(RIGHTS)
+const NONE: ReadonlySet<Right> = new Set()
+/** While there are no accounts, everybody who reaches the node may do all but what only its operator may. */
+const OPEN: ReadonlySet<Right> = new Set(['read', 'upload', 'edit', 'delete', 'jobs', 'watch', 'maintain', 'metrics'])
+/** Who can read the data folder of a node may do all with it, but log in as nobody: photos are for people. */
+const OPERATOR: ReadonlySet<Right> = new Set(['account', 'accounts', 'jobs', 'watch', 'maintain', 'operate', 'metrics'])
+const OPEN_OPERATOR: ReadonlySet<Right> = new Set([...OPEN, ...OPERATOR])
 
-export function rightsOf({ kind }: Principal): ReadonlySet<Right> {
-  return kind === 'operator' ? OPERATOR : ANONYMOUS
+const OF_GUESTS: readonly Right[] = ['read', 'account']
+const OF_USERS: readonly Right[] = [...OF_GUESTS, 'upload', 'edit', 'delete', 'jobs']
+const BY_ROLE: Readonly<Record<Role, ReadonlySet<Right>>> = {
+  guest: new Set(OF_GUESTS),
+  user: new Set(OF_USERS),
+  auditor: new Set([...OF_USERS, 'watch', 'metrics']),
+  admin: new Set([...OF_USERS, ...OPERATOR])
+}
+
+/** Nothing that has to do with accounts: a key that leaks must not make another one. */
+const BY_SCOPE: Readonly<Record<ApiKeyScope, readonly Right[]>> = {
+  read: ['read'],
+  write: ['edit', 'delete', 'jobs'],
+  upload: ['upload'],
+  metrics: ['metrics'],
+  admin: ['jobs', 'watch', 'maintain', 'operate']
+}
+
+/** @param needsAccount - whether requests need an account */
+export function rightsOf(principal: Principal, needsAccount: boolean): ReadonlySet<Right> {
+  switch (principal.kind) {
+    case 'anonymous':
+      return needsAccount ? NONE : OPEN
+    case 'operator':
+      return needsAccount ? OPERATOR : OPEN_OPERATOR
+    case 'user': {
+      const ofRole = BY_ROLE[principal.role]
+      if ('session' in principal.via) return ofRole
+      return new Set(principal.via.scopes.flatMap(scope => BY_SCOPE[scope]).filter(right => ofRole.has(right)))
+    }
+  }
 }
 
 /** @returns every right that an operation can need, whatever its query is */

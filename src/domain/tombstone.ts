@@ -1,18 +1,31 @@
+import { ACCESS_KIND } from './access.js'
 import { ALBUM_KIND } from './album.js'
+import { API_KEY_KIND } from './api-key.js'
 import { compareRanks, type Entry, greatestEntry, VERSION_FIELD } from './entry.js'
 import { parsePhotoId } from './ids.js'
 import { PHOTO_KIND, PURGE_WANTED } from './photo.js'
 import type { DirectoryRecord, RecordKey } from './record.js'
+import { SESSION_KIND } from './session-record.js'
+import { SETTINGS_KIND } from './settings-record.js'
+import { USER_KIND } from './user.js'
 
-/** Without records of these kinds nobody would know who is a member, or where bytes stand. */
-const KEPT_KINDS: ReadonlySet<string> = new Set(['member', 'volume', 'cluster'])
+/** Without records of these kinds nobody would know who is a member, where bytes stand, or who may do what. */
+const KEPT_KINDS: ReadonlySet<string> = new Set(['member', 'volume', 'cluster', USER_KIND, ACCESS_KIND, SETTINGS_KIND])
 
-/** What people delete. */
-const DELETED_KINDS: ReadonlySet<string> = new Set([PHOTO_KIND, ALBUM_KIND])
+/** What people end, and what never begins again: somebody may have ended it because another one has it. */
+const ENDED_KINDS: ReadonlySet<string> = new Set([SESSION_KIND, API_KEY_KIND])
+
+/** What people delete or end. */
+const DELETED_KINDS: ReadonlySet<string> = new Set([PHOTO_KIND, ALBUM_KIND, ...ENDED_KINDS])
 
 /** Whether a grave may end the record, and can name it: by 16 bytes, see graves.ts. */
 export function isBuriable({ kind, id }: RecordKey): boolean {
   return !KEPT_KINDS.has(kind) && parsePhotoId(id) === id
+}
+
+/** Whether what a grave ends before its time is kept for a while, so that it can be brought back. */
+export function isExhumable({ kind }: Pick<RecordKey, 'kind'>): boolean {
+  return !ENDED_KINDS.has(kind)
 }
 
 /** How long the bytes of what was deleted are kept, and how long emptying the trash can be undone, if the undo period is not shorter. */
@@ -25,8 +38,8 @@ export interface EndedLife {
 }
 
 /**
- * The life that a tombstone has ended, and that a grave will end for good once the undo period is over. Only photos and
- * albums are buried; what became of members and volumes is kept.
+ * The life that a tombstone has ended, and that a grave will end for good once the undo period is over. Only photos, albums,
+ * sessions and API keys are buried; what became of members, volumes and people is kept.
  *
  * @returns undefined for what is not deleted, and for what is never buried
  */

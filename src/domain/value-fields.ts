@@ -53,6 +53,13 @@ export function textsOf(fields: Fields, key: string): ReadonlyMap<string, string
   return texts
 }
 
+/** @returns one line of at most so many characters, of a text that may be megabytes long; undefined if nothing is left */
+export function cutLine(text: string | undefined, charactersMax: number): string | undefined {
+  if (text === undefined) return undefined
+  const start = [...text.slice(0, 2 * charactersMax)].slice(0, charactersMax).join('')
+  return start.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, ' ').trim() || undefined
+}
+
 /** Sets the field, or removes it if `value` is undefined. */
 export function setOrDelete<V>(fields: Map<string, V>, key: string, value: V | undefined): void {
   if (value === undefined) fields.delete(key)

@@ -12,6 +12,7 @@ import { addReadConditions } from './native/read-conditions.js'
 import { Refusals } from './native/refusals.js'
 import { addRightsGate } from './native/rights-gate.js'
 import type { RouteContext } from './native/route-context.js'
+import { addAccountRoutes } from './native/routes/accounts.js'
 import { addAlbumRoutes } from './native/routes/albums.js'
 import { addArchiveRoutes } from './native/routes/archive.js'
 import { addClusterRoutes } from './native/routes/cluster.js'
@@ -24,11 +25,12 @@ import { addLogLevelRoute } from './native/routes/log-level.js'
 import { addMetricsRoute, METRICS_ROUTE } from './native/routes/metrics.js'
 import { addNodeRoutes } from './native/routes/node.js'
 import { addPage } from './native/routes/page.js'
+import { addPhotoBatchRoute } from './native/routes/photo-batch.js'
 import { addPhotoContentRoute } from './native/routes/photo-content.js'
 import { addPhotoListRoutes } from './native/routes/photo-list.js'
 import { addPhotoMetaRoutes } from './native/routes/photo-meta.js'
 import { addPhotoZipRoute } from './native/routes/photo-zip.js'
-import { addSessionRoute } from './native/routes/session.js'
+import { addSessionRoutes } from './native/routes/session.js'
 import { addFindSimilarRoute, addSimilarityRoutes } from './native/routes/similarity.js'
 import { addTimelineRoutes } from './native/routes/timeline.js'
 import { addUploadRoutes } from './native/routes/uploads.js'
@@ -42,6 +44,7 @@ import { Principals } from './wire/principals.js'
 import { RequestBodies } from './wire/request-bodies.js'
 import { RequestIds } from './wire/request-ids.js'
 import type { HttpApp } from './wire/server.js'
+import { SessionCookie } from './wire/session-cookie.js'
 import { HTTP_TIMEOUTS } from './wire/timeouts.js'
 import { traceRequest } from './wire/traced-requests.js'
 
@@ -52,7 +55,7 @@ const ROUTES_OF_ANY_HOST = new Set(['/health', '/health/live', '/health/ready', 
 
 /** Builds the HTTP API, ready but not listening: {@link HttpServer} makes it listen. */
 export async function buildHttpApp(components: HttpComponents, init: HttpInit): Promise<HttpApp> {
-  const { photos, clock, random, log, logLevel, webFile, meter } = components
+  const { photos, clock, random, log, logLevel, webFile, meter, accounts } = components
   const timeouts = { ...HTTP_TIMEOUTS, ...init.timeouts }
   const bodies = new RequestBodies(timeouts)
   const ids = new RequestIds(random)
@@ -60,7 +63,9 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   const clientErrors = new ClientErrors({ bodies, ids, log, onProblem })
   const guard = new HostGuard([init.hostName, ...(init.allowHosts ?? [])])
   const forwarded = new Forwarded(init.trustProxies ?? [])
-  const hotPath = new HotPath({ photos, guard, ids })
+  const cookie = accounts && new SessionCookie(accounts.tokens.tags)
+  const principals = new Principals({ forwarded, accounts, cookie }, init)
+  const hotPath = new HotPath({ photos, guard, ids, principals })
   const refusals = new Refusals(
     { clock, log, onProblem, forwarded },
     { lingerMs: timeouts.lingerMs, noSuchPath: 'there is no such path; GET /openapi.json lists all' }
@@ -102,7 +107,7 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
     checkQueryEscapes(request.raw.url ?? '')
   })
   refusals.attachTo(app)
-  addRightsGate(app, new Principals(init.operatorToken))
+  addRightsGate(app, principals)
   app.addHook('preValidation', async request => {
     const schema = request.routeOptions.schema?.querystring as Schema | undefined
     if (schema !== undefined) coerceQuery(request.query as Record<string, unknown>, schema)
@@ -119,16 +124,26 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   )
 
   await addOpenApi(app, init.version)
-  const context: RouteContext = { ...components, init, bodies, gates: openGates(clock) }
+  const context: RouteContext = {
+    ...components,
+    init,
+    bodies,
+    gates: openGates(clock),
+    cookie,
+    addressOf: ({ raw }) => forwarded.senderOf(raw).address ?? '',
+    isSecure: ({ raw }) => forwarded.senderOf(raw).isSecure
+  }
   addPhotoContentRoute(app, context)
   addPhotoMetaRoutes(app, context)
   addPhotoListRoutes(app, context)
+  addPhotoBatchRoute(app, context)
   addLibraryRoutes(app, context)
   addAlbumRoutes(app, context)
   addTimelineRoutes(app, context)
   addNodeRoutes(app, context)
   addClusterRoutes(app, context)
-  addSessionRoute(app, context)
+  addSessionRoutes(app, context)
+  if (accounts !== undefined) addAccountRoutes(app, { ...context, accounts })
   addLaidOutRoutes(app, context)
   addArchiveRoutes(app, context)
   addEventsRoute(app, context)

@@ -7,18 +7,29 @@ import type { LabelCount, LabelsQuery } from '../directory/labels.js'
 import { isTermOf } from '../directory/term-index.js'
 import type { Timeline, TimelineBucket } from '../directory/timeline.js'
 import { hlcMs } from '../domain/hlc.js'
-import { STATS_TYPES_MAX } from '../domain/limits.js'
+import { SELECTED_PHOTOS_MAX, STATS_TYPES_MAX } from '../domain/limits.js'
+import { PackedIds } from '../domain/packed-ids.js'
 import { PHOTO_KIND, viewPhoto } from '../domain/photo.js'
 import { ENTRY, type LabelField } from '../domain/terms.js'
 import { blobOf } from '../store/photo-needles.js'
 import type { AlbumNames } from './albums/album-names.js'
 import { filtersOf } from './list-filters.js'
+import { badField } from './photo-rules.js'
 import type { ListedPhoto, ListFilters, PhotoCopies } from './photo-types.js'
 
 export interface LibraryListsComponents {
   readonly directory: Pick<
     Directory,
-    'labels' | 'count' | 'countsOf' | 'query' | 'deathsOf' | 'timeline' | 'timelineBucket' | 'language' | 'isAskedBy'
+    | 'labels'
+    | 'count'
+    | 'countsOf'
+    | 'query'
+    | 'allMatches'
+    | 'deathsOf'
+    | 'timeline'
+    | 'timelineBucket'
+    | 'language'
+    | 'isAskedBy'
   >
   readonly albums: AlbumNames & { readonly size: number }
   readonly copies: Pick<PhotoCopies, 'of'>
@@ -55,6 +66,15 @@ export interface TrashPage {
   readonly nextCursor: string | null
 }
 
+/** The lists of which all photos can be selected. */
+export const SELECTABLE_LISTS = ['photos', 'timeline', 'trash'] as const
+
+export interface SelectedList {
+  /** The trash is selected as a whole. */
+  readonly list: (typeof SELECTABLE_LISTS)[number]
+  readonly filters: ListFilters
+}
+
 /** Numbers of photos on this node. */
 export interface LibraryStats {
   readonly counts: Readonly<
@@ -70,6 +90,7 @@ export interface LibraryStats {
 }
 
 const MONTH_LENGTH = 'yyyy-mm'.length
+const TRASH: Filters = { terms: ['trash'], words: [] }
 const NO_TIMELINE: Timeline = { total: 0, revision: 'none', buckets: [] }
 
 /** What there is in the library beside single photos: tags, the time line, the trash. */
@@ -103,9 +124,28 @@ export class LibraryLists {
     return this.#components.directory.timelineBucket(filters, key, signal)
   }
 
+  /**
+   * All that a list has now, on all its pages.
+   *
+   * @throws `ERR_BAD_PARAMETER`, also for more than a million, `ERR_INDEX_BUILDING`, the signal's reason
+   */
+  async selected({ list, filters: query }: SelectedList, signal?: AbortSignal): Promise<PackedIds> {
+    const { directory } = this.#components
+    const inTimeline = list === 'timeline'
+    const filters = list === 'trash' ? TRASH : inTimeline ? this.#filtersOf(query) : this.#listFiltersOf(query)
+    if (filters === undefined) return new PackedIds()
+    const ids = await directory.allMatches(filters, { inTimeline, max: SELECTED_PHOTOS_MAX, signal })
+    if (ids.size > SELECTED_PHOTOS_MAX)
+      throw badField('select', `these are more than ${SELECTED_PHOTOS_MAX} photos: select fewer, by year for example`)
+    return ids
+  }
+
+  #listFiltersOf(query: ListFilters): Filters | undefined {
+    return filtersOf(query, this.#components.directory, this.#components.albums)
+  }
+
   #filtersOf(query: ListFilters): Filters | undefined {
-    const { directory, albums } = this.#components
-    return filtersOf({ sort: 'taken', ...query }, directory, albums)
+    return this.#listFiltersOf({ sort: 'taken', ...query })
   }
 
   /** Costs what a time line of everything does. @throws `ERR_INDEX_BUILDING`, the signal's reason */

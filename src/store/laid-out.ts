@@ -6,7 +6,7 @@ import type { Doomed, GraveGuard } from '../directory/directory.js'
 import type { Death } from '../directory/keys.js'
 import { type DirectoryRecord, type RecordKey, recordName, shownVersion } from '../domain/record.js'
 import { decodeRecord, encodeRecord, opaqueRecordOf } from '../domain/record-codec.js'
-import { endedLife, undoPeriodMs } from '../domain/tombstone.js'
+import { endedLife, isExhumable, undoPeriodMs } from '../domain/tombstone.js'
 import { encodeFrame, type LaidOutEntry, LaidOutFile, type Span } from './laid-out-file.js'
 
 const MINUTE_MS = 60_000
@@ -202,7 +202,7 @@ export class LaidOut implements GraveGuard {
 
   async layOut(doomed: readonly Doomed[]): Promise<void> {
     const { clock, age, undoMs, roundAt, isOwn, nameOf, log } = this.#components
-    const foreign = doomed.filter(({ from }) => from === undefined || !isOwn(from))
+    const foreign = doomed.filter(({ record, from }) => isExhumable(record) && (from === undefined || !isOwn(from)))
     if (this.#isNew || foreign.length === 0) return
     const at = age()
     const round = roundAt()

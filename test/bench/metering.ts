@@ -41,7 +41,12 @@ export async function measureMetering(scratch: string): Promise<Measure[]> {
     readSync(fd, data, 0, PHOTO_BYTES, 0)
     return { head: head as unknown as ContentHead, source: 'local' as const, lease: { data, release: () => {} } }
   }
-  const path = new HotPath({ photos: { openHot }, guard: new HostGuard([]), ids: new RequestIds(systemRandom) })
+  const path = new HotPath({
+    photos: { openHot },
+    guard: new HostGuard([]),
+    ids: new RequestIds(systemRandom),
+    principals: { needAccount: false }
+  })
   const meter = new HttpMeter({ metrics: new MetricsRegistry({ log: silentLog }), clock: systemClock })
   const request = { method: 'GET', url: `/photo/${id}`, rawHeaders: ['Host', '127.0.0.1:8000'] } as IncomingMessage
   const response = {

@@ -20,6 +20,7 @@ import { measureLooking } from './looking.js'
 import { measureMetering } from './metering.js'
 import { measureMillion } from './million.js'
 import { Nginx } from './nginx.js'
+import { measurePage } from './page.js'
 import { measurePosters } from './posters.js'
 import { measureReads } from './reads.js'
 import { measureReindexing } from './reindexing.js'
@@ -36,7 +37,9 @@ import { measureWrites } from './writes.js'
 const HELP = `npm run bench -- [flags]
   --only A,B        of get, put, cache, index, million, lists, timeline, large, disk-reads, cluster, together, convergence,
                     anti-entropy, graves, heads, decoding, posters, importing, reindexing, looking, similarity, metering, archive, slow-uploads, slow-supplier
-                    (default: all)
+                    (default: all); and page, which takes Chromium
+  --photos N        photos of the library before which the page is measured (default 100000; they are made once)
+  --originals DIR   of photos that these are made of (default: made-up scenes)
   --rounds N        rounds of each server, in turn (default 3)
   --seconds N       length of a round (default 4)
   --large-bytes N   size of the large file (default 512 MiB; try 2147483648)
@@ -55,6 +58,8 @@ const { values } = parseArgs({
     },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '4' },
+    photos: { type: 'string', default: '100000' },
+    originals: { type: 'string' },
     'large-bytes': { type: 'string', default: String(512 * 2 ** 20) },
     big: { type: 'boolean', default: false },
     json: { type: 'string', default: join(REPOSITORY, '.bench', 'latest.json') },
@@ -116,6 +121,7 @@ function sections(scratch: string, cache: string): Record<string, () => Promise<
       measureRest(scratch, cache, values.big ? { photos: 1_000_000, minutes: 25 } : { photos: 100_000, minutes: 2 }),
     compaction: () => measureCompaction(scratch, values.big ? 1_000 : 200),
     lists: () => measureLists(cache),
+    page: () => measurePage(cache, Number(values.photos), values.originals),
     timeline: () => measureTimeline(cache),
     large: () => measureLargeFile(scratch, largeBytes),
     'disk-reads': async () => [await measureDiskReads(join(scratch, 'disk-reads-data'))],

@@ -36,6 +36,7 @@ describe.skipIf(!hasShell('bash'))('bash', () => {
     expect(await complete(['ver'], folder)).toEqual(['verify', 'version'])
     expect(await complete(['put', '--'], folder)).toEqual([
       '--album',
+      '--api-key-file',
       '--ca',
       '--help',
       '--json',

@@ -32,6 +32,8 @@ export interface CliOptions extends Partial<Pick<CliComponents, 'clock' | 'rando
   readonly stderrIsTerminal?: boolean
   /** What a person types on a terminal; default: stdin is none. */
   readonly typed?: string
+  /** What another program writes to stdin. */
+  readonly piped?: string
   /** Nor does stdin end. */
   readonly neverTyped?: boolean
 }
@@ -82,8 +84,8 @@ export function tokenFile(): string {
   return tokenPath
 }
 
-function stdinOf({ typed, neverTyped = false }: CliOptions): Input {
-  const stream = neverTyped ? new Readable({ read: () => {} }) : Readable.from([typed ?? ''])
+function stdinOf({ typed, piped = '', neverTyped = false }: CliOptions): Input {
+  const stream = neverTyped ? new Readable({ read: () => {} }) : Readable.from([typed ?? piped])
   return Object.assign(stream, { isTTY: typed !== undefined })
 }
 

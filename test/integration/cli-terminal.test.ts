@@ -6,7 +6,7 @@ import type { Readable, Writable } from 'node:stream'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { MAIN } from '../support/node-process.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
-import { answerJson, fakeNode, tokenFile } from './cli-harness.js'
+import { answerJson, bodyOf, fakeNode, tokenFile } from './cli-harness.js'
 
 const CTRL_C = '\x03'
 
@@ -95,5 +95,26 @@ describe.skipIf(!hasTerminals)('on a terminal', () => {
       await program.until(ended)
     }
     expect(asked).toEqual(['/v1/admin/compact?now=true'])
+  })
+  test('a password does not show, and Ctrl-C ends the command that asks for it', async () => {
+    const home = await temporaryDirectory()
+    const tokens = { access_token: 'a', refresh_token: 'b', expires_at: '2099-01-01T00:00:00Z' }
+    const sent: unknown[] = []
+    const node = await fakeNode(async (request, response) => {
+      sent.push(JSON.parse((await bodyOf(request)).toString()).password)
+      answerJson(response, 200, tokens)
+    })
+    for (const [keys, code, ended] of [
+      [CTRL_C, 2, /interrupted/],
+      ['secrets\x7f 1\r', 0, /logged in to http:\S+ as anna\r\n$/]
+    ] as const) {
+      const program = new ProgramOnTerminal(
+        `env HOME=${home} TERM=vt100 ${process.execPath} ${MAIN} login anna --node ${node}`
+      )
+      await program.until(/Password of anna: $/)
+      expect(await program.type(keys)).toBe(code)
+      expect(await program.until(ended)).not.toContain('secret')
+    }
+    expect(sent).toEqual(['secret 1'])
   })
 })

@@ -22,7 +22,7 @@ const BEYOND: Readonly<Record<string, readonly string[]>> = {
   'get /trash': ['cursor'],
   'get /duplicates': ['cursor'],
   'post /upload': ['alt_key', 'photo_id'],
-  'post /v1/photos/batch': ['delete', 'undelete']
+  'post /v1/photos/batch': ['delete', 'undelete', 'select', 'total', 'act']
 }
 /** Where such a rule also has to do with what is there: both ids may be the same. */
 const MAY_BE_BAD: ReadonlySet<string> = new Set([
@@ -86,7 +86,7 @@ async function ask(method: string, template: string, operation: Operation, made:
   const answer = await send(method, template, made)
   const response = operation.responses[answer.status]
   expect(response, `${what} is answered ${answer.status} ${answer.body}`).toBeDefined()
-  if (method === 'head' || answer.status === 304) return answer
+  if (method === 'head' || answer.status === 204 || answer.status === 304) return answer
   const [type = ''] = (answer.headers['content-type'] ?? '').split(';')
   const content = response?.content ?? {}
   const listed = content[type] ?? content['*/*']
@@ -94,7 +94,7 @@ async function ask(method: string, template: string, operation: Operation, made:
   if (answer.status >= 400) {
     const { code, status } = JSON.parse(answer.body.toString())
     expect(status, what).toBe(answer.status)
-    expect(listed?.schema.properties?.code?.examples, `${what} is answered ${answer.status}`).toContain(code)
+    expect(response?.description.split(/[ ,:]+/), `${what} is answered ${answer.status}`).toContain(code)
   }
   return answer
 }

@@ -8,7 +8,7 @@ import { modelIdOf } from '../../src/domain/features.js'
 import { linkChange, phashChange } from '../../src/domain/findings.js'
 import type { NodeId, PhotoId } from '../../src/domain/ids.js'
 import type { Answer } from '../support/http-client.js'
-import { type HttpFixture, startHttp } from '../support/http-fixture.js'
+import { type HttpFixture, OPERATOR_TOKEN, startHttp } from '../support/http-fixture.js'
 import { vectorImage } from '../support/vector-analyzer.js'
 
 /*
@@ -26,7 +26,7 @@ interface Operation {
 }
 
 let http: HttpFixture
-let document: { openapi: string; paths: Record<string, Record<string, Operation>> }
+let document: { openapi: string; components: { schemas: object }; paths: Record<string, Record<string, Operation>> }
 const seen = new Set<string>()
 
 beforeAll(async () => {
@@ -46,6 +46,7 @@ beforeAll(async () => {
       restore: archiveJob
     },
     backup: { start: archiveJob },
+    batches: { atOnceMax: 1, piece: 1 },
     cluster: {
       members: async () => [SHOWN_MEMBER],
       recordFormat: () => 2,
@@ -87,6 +88,7 @@ function archiveJob(): Job {
     state: 'queued',
     progress: undefined,
     createdAtMs: 0,
+    isStoppable: false,
     finishedAtMs: undefined,
     result: undefined,
     error: undefined
@@ -95,8 +97,12 @@ function archiveJob(): Job {
 
 const OPERATIONS = [
   'delete /photo/{id}',
+  'delete /session',
+  'delete /v1/admin/jobs/{id}',
   'delete /v1/admin/members/{id}',
   'delete /v1/albums/{id}',
+  'delete /v1/keys/{id}',
+  'delete /v1/sessions/{id}',
   'get /',
   'get /albums',
   'get /cache/stats',
@@ -132,18 +138,25 @@ const OPERATIONS = [
   'get /v1/albums',
   'get /v1/albums/{id}',
   'get /v1/albums/{id}/conflicts',
+  'get /v1/keys',
+  'get /v1/sessions',
+  'get /v1/tokens/keys',
+  'get /v1/users',
+  'get /v1/users/{id}',
   'get /volume/{lv}/stats',
   'get /volumes',
   'head /photo/{id}',
   'head /sync/full-dump',
   'patch /photo/{id}/meta',
   'patch /v1/albums/{id}',
+  'patch /v1/users/{id}',
   'post /duplicates/distinct',
   'post /duplicates/resolve',
   'post /find_similar',
   'post /photo/{id}/conflicts/{n}/restore',
   'post /photo/{id}/not_duplicate',
   'post /photo/{id}/undelete',
+  'post /session',
   'post /trash/empty',
   'post /upload',
   'post /v1/admin/archive/restore',
@@ -163,11 +176,17 @@ const OPERATIONS = [
   'post /v1/albums/{id}/conflicts/{n}/restore',
   'post /v1/albums/{id}/photos',
   'post /v1/albums/{id}/undelete',
+  'post /v1/keys',
   'post /v1/photos',
   'post /v1/photos/batch',
   'post /v1/photos/exists',
   'post /v1/photos/lookup',
-  'put /v1/photos'
+  'post /v1/tokens',
+  'post /v1/users',
+  'put /v1/photos',
+  'put /v1/users/{id}/password',
+  'put /v1/users/{id}/role',
+  'put /v1/users/{id}/state'
 ]
 
 test('every operation is there, and says what it does and takes', () => {
@@ -198,6 +217,20 @@ test('every operation is there, and says what it does and takes', () => {
   expect(Object.keys(document.paths['/upload']!.post!.requestBody!.content)).toEqual(['multipart/form-data'])
 })
 
+test('what several operations answer is told once, by its name', () => {
+  const { schemas } = document.components
+  expect(Object.keys(schemas)).toEqual(expect.arrayContaining(['Photo', 'PhotoDetails', 'Album', 'Job', 'Problem']))
+  const text = JSON.stringify(document)
+  const used = new Set(Array.from(text.matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g), ([, name = '']) => name))
+  expect([...used].sort()).toEqual(Object.keys(schemas).sort())
+  expect(text.match(/"\$ref"/g)).toHaveLength(text.match(/"\$ref":"#\/components\/schemas\//g)?.length ?? 0)
+  expect(document.paths['/photos']?.get?.responses[200]?.content?.['application/json']?.schema).toMatchObject({
+    properties: { photos: { items: { $ref: '#/components/schemas/Photo' } } }
+  })
+  const operations = Object.values(document.paths).flatMap(path => Object.keys(path)).length
+  expect(text.length / operations).toBeLessThan(4_700) // most of it is which problems it may answer
+})
+
 test('docs/http.md names every operation, and none that is not there', () => {
   const text = readFileSync(new URL('../../docs/http.md', import.meta.url), 'utf8')
   const named = [...text.matchAll(/\b(GET|HEAD|PUT|POST|PATCH|DELETE) (\/[^`?\s]*)/g)]
@@ -214,7 +247,8 @@ async function expectTrue(method: string, path: string, template: string, answer
   const [type = ''] = (answer.headers['content-type'] ?? '').split(';')
   const schema = response?.content?.[type]?.schema
   expect(schema, `${method} ${path} ${answer.status} has a schema for ${type}`).toBeDefined()
-  const validate = compile(schema as object)
+  // what is named is referred to as of the document
+  const validate = compile({ ...schema, components: document.components })
   for (const line of type === 'application/x-ndjson'
     ? answer.body.toString().trim().split('\n')
     : [answer.body.toString()]) {
@@ -337,6 +371,71 @@ async function askForLaidOut(id: string): Promise<void> {
   await ask('POST', '/v1/admin/compact', {}, '?now=true')
 }
 
+/** From the first account on, requests need one: these come last. */
+async function askForAccounts(): Promise<void> {
+  const { client } = http
+  const admin = { name: 'anna', password: 'correct horse', role: 'admin', mail: 'anna@example.org', display: 'Anna' }
+  const as = async (
+    authorization: string,
+    method: string,
+    template: string,
+    id = '',
+    body?: object
+  ): Promise<Answer> => {
+    const path = template.replace('{id}', id)
+    const headers = { authorization, ...(body && { 'content-type': 'application/json' }) }
+    const answer = await client.request(method, path, {
+      headers,
+      ...(body && { body: Buffer.from(JSON.stringify(body)) })
+    })
+    await expectTrue(method, path, template, answer)
+    return answer
+  }
+  const operator = `Bearer ${OPERATOR_TOKEN}`
+  await ask('POST', '/session', {}, '', { name: 'anna', password: 'wrong' })
+  await ask('GET', '/v1/tokens/keys')
+  const made = JSON.parse((await as(operator, 'POST', '/v1/users', '', admin)).body.toString())
+  await as(operator, 'POST', '/v1/users', '', admin)
+  await as(operator, 'POST', '/v1/users', '', { name: '~' })
+  await ask('GET', '/v1/tokens/keys')
+  await ask('GET', '/photos')
+  await ask('POST', '/session', {}, '', { name: 'anna', password: 'wrong' })
+  const login = await client.request('POST', '/session', {
+    body: Buffer.from(JSON.stringify({ name: 'Anna', password: admin.password })),
+    headers: { 'content-type': 'application/json' }
+  })
+  await expectTrue('POST', '/session', '/session', login)
+  const tokens = JSON.parse(
+    (await ask('POST', '/v1/tokens', {}, '', { name: 'anna', password: admin.password })).body.toString()
+  )
+  await ask('POST', '/v1/tokens', {}, '', { refresh_token: tokens.refresh_token })
+  await ask('POST', '/v1/tokens', {}, '', { refresh_token: 'x' })
+  await ask('POST', '/v1/tokens', {}, '', {})
+  const anna = `Bearer ${tokens.access_token}`
+  await as(anna, 'GET', '/session')
+  await as(anna, 'GET', '/v1/sessions')
+  await as(operator, 'GET', '/v1/sessions')
+  const key = JSON.parse((await as(anna, 'POST', '/v1/keys', '', { scopes: ['read'], label: 'x' })).body.toString())
+  await as(anna, 'POST', '/v1/keys', '', { scopes: [] })
+  await as(anna, 'GET', '/v1/keys')
+  await as(`Bearer ${key.secret}`, 'GET', '/v1/keys')
+  await as(anna, 'DELETE', '/v1/keys/{id}', key.key.key_id)
+  await as(anna, 'DELETE', '/v1/keys/{id}', made.user_id)
+  await as(anna, 'GET', '/v1/users')
+  await as(anna, 'GET', '/v1/users/{id}', made.user_id)
+  await as(anna, 'GET', '/v1/users/{id}', key.key.key_id)
+  await as(anna, 'PATCH', '/v1/users/{id}', made.user_id, { display: null })
+  await as(anna, 'PUT', '/v1/users/{id}/role', made.user_id, { role: 'user' })
+  await as(anna, 'PUT', '/v1/users/{id}/state', made.user_id, { state: 'disabled' })
+  const ben = JSON.parse((await as(anna, 'POST', '/v1/users', '', { name: 'ben' })).body.toString())
+  await as(anna, 'PUT', '/v1/users/{id}/role', ben.user_id, { role: 'guest' })
+  await as(anna, 'PUT', '/v1/users/{id}/state', ben.user_id, { state: 'disabled' })
+  await as(anna, 'DELETE', '/v1/sessions/{id}', 'others')
+  await as(anna, 'DELETE', '/v1/sessions/{id}', made.user_id)
+  await as(operator, 'PUT', '/v1/users/{id}/password', made.user_id, { new: 'another horse' })
+  await as(anna, 'GET', '/photos')
+}
+
 test('answers are what the document says', async () => {
   const file = { name: 'file', filename: 'a.png', contentType: 'image/png', value: 'bytes' }
   const uploaded = await http.client.form('/upload', [{ name: 'tag', value: 'x' }, file])
@@ -391,6 +490,10 @@ test('answers are what the document says', async () => {
     ids: [id, '01890000-0000-7000-8000-000000000000'],
     tags: { add: ['q'] }
   })
+  const select = { tag: 'q' }
+  await ask('POST', '/v1/photos/batch', {}, '', { select, total: 1, rating: 2 })
+  await ask('POST', '/v1/photos/batch', {}, '', { select, total: 2, rating: 2 })
+  await ask('POST', '/v1/photos/batch', {}, '', { select: { job: 'x' }, total: 2, act: 'undelete' })
   await askForAlbums(id)
   await askForSimilar(id)
   await ask('POST', '/v1/photos/batch', {}, '', { delete: [id] })
@@ -441,9 +544,17 @@ test('answers are what the document says', async () => {
   await ask('POST', '/v1/admin/archive/restore')
   await ask('POST', '/v1/admin/backup', {}, '', { target: '/backup' })
   await ask('GET', '/v1/admin/jobs/{id}', { id: 'x' })
+  await ask('DELETE', '/v1/admin/jobs/{id}', { id: 'x' })
+  const changed = await ask('POST', '/v1/photos/batch', {}, '', { select: {}, total: 0, rating: 1 })
+  const { found: total } = JSON.parse(changed.body.toString())
+  const many = await ask('POST', '/v1/photos/batch', {}, '', { select: {}, total, rating: 1 })
+  await ask('DELETE', '/v1/admin/jobs/{id}', { id: JSON.parse(many.body.toString()).job_id })
+  const verifying = await ask('POST', '/v1/admin/verify')
+  await ask('DELETE', '/v1/admin/jobs/{id}', { id: JSON.parse(verifying.body.toString()).job_id })
   await ask('POST', '/v1/admin/log-level', {}, '', { level: 'debug' })
+  await askForAccounts()
   const successes = OPERATIONS.filter(
-    it => !/^(head|get) \/photo\/\{id\}$|^head|restore$|events$|docs$|^get \/$/.test(it)
+    it => !/^(head|get) \/photo\/\{id\}$|^head|restore$|events$|docs$|^delete \/session$|^get \/$/.test(it)
   )
   for (const operation of successes) {
     expect(

@@ -1,4 +1,6 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ROLES } from '../../src/domain/access.js'
+import { API_KEY_SCOPES } from '../../src/domain/api-key.js'
 import type { Principal } from '../../src/domain/principal.js'
 import { everyNeed, lackOf, type Needs, rightsOf } from '../../src/domain/rights.js'
 import { type Operation, RequestMaker } from '../support/document-requests.js'
@@ -18,8 +20,12 @@ interface GuardedOperation extends Operation {
 
 const TABLE = `
 delete /photo/{id}: delete
+delete /session: nothing
+delete /v1/admin/jobs/{id}: jobs
 delete /v1/admin/members/{id}: operate
 delete /v1/albums/{id}: delete
+delete /v1/keys/{id}: account
+delete /v1/sessions/{id}: account
 get /: nothing
 get /albums: read
 get /cache/stats: watch
@@ -31,7 +37,7 @@ get /events: read
 get /health/live: nothing
 get /health/ready: nothing
 get /health: nothing
-get /metrics: nothing
+get /metrics: metrics
 get /openapi.json: nothing
 get /photo/{id}/conflicts: read
 get /photo/{id}/meta: read
@@ -49,24 +55,31 @@ get /sync/full-dump: read
 get /tags: read
 get /trash: read
 get /v1/admin/archive: watch
-get /v1/admin/jobs/{id}: watch
+get /v1/admin/jobs/{id}: jobs
 get /v1/admin/jobs: watch
 get /v1/admin/laid-out: watch
 get /v1/albums/{id}/conflicts: read
 get /v1/albums/{id}: read
 get /v1/albums: read
+get /v1/keys: account
+get /v1/sessions: account
+get /v1/tokens/keys: nothing
+get /v1/users/{id}: account
+get /v1/users: accounts
 get /volume/{lv}/stats: watch
 get /volumes: watch
 head /photo/{id}: read
 head /sync/full-dump: read
 patch /photo/{id}/meta: edit
 patch /v1/albums/{id}: edit
+patch /v1/users/{id}: account
 post /duplicates/distinct: edit
 post /duplicates/resolve: edit delete
 post /find_similar: read
 post /photo/{id}/conflicts/{n}/restore: edit
 post /photo/{id}/not_duplicate: edit
 post /photo/{id}/undelete: edit
+post /session: nothing
 post /trash/empty: delete
 post /upload: upload
 post /v1/admin/archive/restore: operate
@@ -86,24 +99,30 @@ post /v1/albums/{id}/conflicts/{n}/restore: edit
 post /v1/albums/{id}/photos: edit
 post /v1/albums/{id}/undelete: edit
 post /v1/albums: edit
+post /v1/keys: account
 post /v1/photos/batch: edit delete
 post /v1/photos/exists: read
 post /v1/photos/lookup: read
 post /v1/photos: upload
+post /v1/tokens: nothing
+post /v1/users: accounts
 put /v1/photos: upload
+put /v1/users/{id}/password: account
+put /v1/users/{id}/role: accounts
+put /v1/users/{id}/state: accounts
 `
 
-const PRINCIPALS: Readonly<Record<Principal['kind'], Readonly<Record<string, string>>>> = {
-  anonymous: {},
-  operator: { authorization: `Bearer ${OPERATOR_TOKEN}` }
-}
 const NOBODY = '01890000-0000-7000-8000-000000000000'
+const REFUSALS = ['ERR_UNAUTHENTICATED', 'ERR_NOT_OPERATOR', 'ERR_FORBIDDEN']
+/** What is somebody's own: the operator is nobody. */
+const OWN = /^(get|post|delete) \/v1\/(sessions|keys)/
+const OPERATOR = { authorization: `Bearer ${OPERATOR_TOKEN}` }
 
 let http: HttpFixture
 let operations: readonly (readonly [method: string, template: string, operation: GuardedOperation])[]
 
 beforeAll(async () => {
-  http = await startHttp({ timeouts: { bodyStallMs: 500, lingerMs: 50 } })
+  http = await startHttp({ timeouts: { bodyStallMs: 500, lingerMs: 50 }, openCluster: true })
   const { paths } = await http.client.json<{ paths: Record<string, Record<string, GuardedOperation>> }>(
     'GET',
     '/openapi.json',
@@ -135,33 +154,69 @@ test('what needs the token of the operator is shown as such to programs that kno
   }
 })
 
-test.each(Object.keys(PRINCIPALS) as Principal['kind'][])(
-  '%s is refused what it has no right to, and nothing else',
-  async kind => {
-    const client = new HttpClient(http.url) // the fixture's own has the token
-    const maker = new RequestMaker(new SeededRandom(1), { id: [NOBODY] }, Buffer.from('x'))
-    for (const [method, template, operation] of operations) {
-      if (template === '/events') continue // it never ends; its head is held against the table as any other
-      const { 'x-sheaf-rights': rights } = operation
-      for (const flag of [undefined, ...Object.keys(rights.with ?? {})]) {
-        const { path, options } = maker.good(
-          template,
-          { ...operation, parameters: operation.parameters?.filter(isInPath) ?? [] },
-          new Set()
-        )
-        const [bare = ''] = path.split('?')
-        const asked = flag === undefined ? bare : `${bare}?${flag}=true`
-        const headers = { ...options.headers, ...PRINCIPALS[kind] }
-        const answer = await client.request(method.toUpperCase(), asked, { ...options, headers })
-        const lack = lackOf(rightsOf({ kind }), rights, flag === undefined ? {} : { [flag]: true })
-        const what = `${kind}: ${method} ${asked}`
-        if (lack === undefined) expect([401, 403], `${what} ${answer.body}`).not.toContain(answer.status)
-        else expect(codeOf(answer), what).toBe('401 ERR_NOT_OPERATOR')
-      }
+/** Asks for everything there is, as somebody, and holds what is refused against what that one lacks. */
+async function askForAll(
+  { url }: Pick<HttpFixture, 'url'>,
+  headers: Readonly<Record<string, string>>,
+  principal: Principal,
+  needsAccount: boolean
+): Promise<void> {
+  const client = new HttpClient(url) // the fixture's own has the token
+  const maker = new RequestMaker(new SeededRandom(1), { id: [NOBODY] }, Buffer.from('x'))
+  for (const [method, template, operation] of operations) {
+    if (template === '/events') continue // it never ends; its needs are held against the table as any other's
+    const { 'x-sheaf-rights': rights } = operation
+    const bare = {
+      ...operation,
+      parameters: operation.parameters?.filter(({ in: place, required }) => place === 'path' || required) ?? []
+    }
+    for (const flag of [undefined, ...Object.keys(rights.with ?? {})]) {
+      const { path, options } = maker.good(template, bare, new Set())
+      const asked = flag === undefined ? path : `${path}?${flag}=true`
+      const answer = await client.request(method.toUpperCase(), asked, {
+        ...options,
+        headers: { ...options.headers, ...headers }
+      })
+      const lack = lackOf(rightsOf(principal, needsAccount), rights, flag === undefined ? {} : { [flag]: true })
+      const isNobody = principal.kind === 'operator' && OWN.test(`${method} ${template}`)
+      if (method === 'head') continue // without a body nobody sees why; GET on the same path is the same handler
+      const code = answer.headers['content-type'] === 'application/problem+json' ? codeOf(answer).slice(4) : ''
+      const what = `${principal.kind}: ${method} ${asked} answers ${answer.status} ${answer.body}`
+      if (lack === undefined && !isNobody) expect(REFUSALS, what).not.toContain(code)
+      else expect(code, what).toBe(refusalOf(principal, needsAccount, rights))
     }
   }
-)
-
-function isInPath({ in: place }: { readonly in: string }): boolean {
-  return place === 'path'
 }
+
+function refusalOf({ kind }: Principal, needsAccount: boolean, { needs }: Needs): string {
+  if (kind !== 'anonymous') return 'ERR_FORBIDDEN'
+  return needsAccount && !needs.includes('operate') ? 'ERR_UNAUTHENTICATED' : 'ERR_NOT_OPERATOR'
+}
+
+describe('whoever asks is refused what he has no right to, and nothing else:', () => {
+  test('while there are no accounts', async () => {
+    await askForAll(http, {}, { kind: 'anonymous' }, false)
+    await askForAll(http, OPERATOR, { kind: 'operator' }, false)
+  })
+
+  test('once there are', async () => {
+    const closed = await startHttp({ timeouts: { bodyStallMs: 500, lingerMs: 50 } })
+    const { accounts, url } = closed
+    const at = '192.0.2.1'
+    for (const role of [...ROLES].reverse()) {
+      const name = `the-${role}`
+      const { id: userId } = await accounts.users.create({ name, role, password: 'long enough' }, 'operator', at)
+      const { session, token } = await accounts.sessions.login(name, 'long enough', { address: at })
+      const principal = { kind: 'user', userId, name, role, via: { session: session.id } } as const
+      await askForAll({ url }, { authorization: `Bearer ${token.text}` }, principal, true)
+      for (const scope of API_KEY_SCOPES) {
+        const { key, text } = await accounts.apiKeys.create(userId, { scopes: [scope] })
+        const via = { key: key.id, scopes: [scope] }
+        await askForAll({ url }, { authorization: `Bearer ${text}` }, { ...principal, via }, true)
+      }
+    }
+    await askForAll({ url }, {}, { kind: 'anonymous' }, true)
+    await askForAll({ url }, OPERATOR, { kind: 'operator' }, true)
+    await closed.close()
+  })
+})

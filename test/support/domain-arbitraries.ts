@@ -146,6 +146,40 @@ export const recordArb: fc.Arbitrary<DirectoryRecord> = fc
     return { ...PHOTO_KEY, ...(buried > 0 && { buried }), context, entries: sorted, ...unknown }
   })
 
+/**
+ * Records as only a faulty or hostile node writes them: any values under names that mean something, in any life.
+ *
+ * @param fields - of elements
+ * @param keys - of elements
+ * @param names - in values
+ */
+export function hostileRecordArb(
+  key: RecordKey,
+  fields: readonly string[],
+  keys: readonly string[],
+  names: readonly string[] = ['phc', 'cred', 'why', 'by', ...fields]
+): fc.Arbitrary<DirectoryRecord> {
+  const nameArb = fc.oneof(fc.constantFrom(...names), textArb)
+  const oneArb = fc.oneof(
+    valueArb,
+    fc.constantFrom<Value>(PHOTO_ID, NOW_MS, 'api', 'admin', 'open', 'x'.repeat(70_000))
+  )
+  const mapArb = fc.array(fc.tuple(nameArb, oneArb), { maxLength: 8 }).map(pairs => new Map(pairs))
+  const changeArb = fc.record({
+    field: fc.constantFrom(VERSION_FIELD, VERSION_FIELD, ...fields),
+    key: fc.constantFrom('', 'a', ...keys),
+    value: mapArb
+  })
+  return fc.tuple(recordArb, fc.array(changeArb, { minLength: 6, maxLength: 6 })).map(([record, changes]) => {
+    const version = { hlc: hlcFrom(1), generation: 0, deleted: false }
+    const dot = { actor: ACTORS[0] as LifeActor, counter: 9 }
+    const first = { dot, ...version, field: VERSION_FIELD, key: '', value: new Map(changes[0]?.value) }
+    const entries = record.entries.map((entry, i) => ({ ...entry, ...changes[i] }))
+    const context = new Map(record.context).set(dot.actor, 9)
+    return { ...key, context, entries: [...entries, first].toSorted((a, b) => compareDots(a.dot, b.dot)) }
+  })
+}
+
 export const needleHeaderArb: fc.Arbitrary<Omit<NeedleHeader, 'length'>> = fc.record({
   kind: fc.constantFrom('data', 'record', 'manifest'),
   flags: fc.integer({ min: 0, max: 0xffff }),

@@ -2,6 +2,9 @@ import { hash } from 'node:crypto'
 import type { Server } from 'node:http'
 import { join } from 'node:path'
 import { MemoryLevel } from 'memory-level'
+import { Accounts } from '../../src/accounts/accounts.js'
+import { tokenKeyOf } from '../../src/accounts/token-keys.js'
+import { Batches, type BatchesInit } from '../../src/admin/batches.js'
 import { Jobs } from '../../src/admin/jobs.js'
 import { LaidOutItems } from '../../src/admin/laid-out-items.js'
 import type { VolumeReport } from '../../src/admin/maintenance.js'
@@ -70,6 +73,10 @@ export interface HttpFixtureInit {
   /** Default: there is none. */
   readonly archiving?: HttpComponents['archiving']
   readonly backup?: HttpComponents['backup']
+  /** Anybody could join the cluster, so nobody can have an account. */
+  readonly openCluster?: boolean
+  /** How many photos are changed before there is a job. */
+  readonly batches?: Partial<BatchesInit>
   /** The node has kept up with others, so that it is an alarm when graves end what lives here. */
   readonly keptUp?: boolean
 }
@@ -82,6 +89,8 @@ export interface HttpFixture {
   readonly store: MemoryNeedleStore
   readonly directory: Directory
   readonly photos: Photos
+  /** There are none at first, so requests need none. */
+  readonly accounts: Accounts
   readonly events: Events
   readonly similarity: Similarity
   /** Sees what `vectorImage` makes, once a model is in use. */
@@ -171,6 +180,19 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
     },
     { chunkBytes: init.chunkBytes ?? 8 * 1024 * 1024, maxUploadBytes, requireCookie: init.requireCookie ?? false }
   )
+  const accounts = new Accounts(
+    {
+      directory,
+      writer,
+      clock: systemClock,
+      random: systemRandom,
+      log,
+      tokenKeys: [tokenKeyOf(systemRandom.bytes(32))],
+      isOpenCluster: () => init.openCluster === true
+    },
+    { cluster: 'sheaf', auth: 'auto', node: 'box', hashingCost: { memoryKiB: 8, passes: 1, lanes: 1 } }
+  )
+  await accounts.start()
   const jobs = new Jobs({ clock: systemClock, random: systemRandom, log })
   const events = new Events({ directory, clock: systemClock, random: systemRandom })
   await events.start()
@@ -194,6 +216,13 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
   )
   await similarity.start()
   const metrics = new MetricsRegistry({ log })
+  const lists = new LibraryLists({
+    directory,
+    albums: catalog,
+    clock: systemClock,
+    copies: copiesOn(reader),
+    undoLeftMs: () => 86_400_000
+  })
   const fixture = { unready: undefined as SheafError | undefined, logLevel: { level: 'info' } as LogLevelSwitch }
   const app = await buildHttpApp(
     {
@@ -206,14 +235,9 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
         clock: systemClock,
         random: systemRandom
       }),
+      accounts,
       zip: new PhotoZip(init.photos?.(photos) ?? photos),
-      lists: new LibraryLists({
-        directory,
-        albums: catalog,
-        clock: systemClock,
-        copies: copiesOn(reader),
-        undoLeftMs: () => 86_400_000
-      }),
+      lists,
       maintenance: maintenanceOf(jobs, directory, store),
       similarity,
       laidOut: new LaidOutItems({ laidOut, clock: systemClock }),
@@ -221,6 +245,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       ...(init.archiving && { archiving: init.archiving }),
       ...(init.backup && { backup: init.backup }),
       jobs,
+      batches: new Batches({ jobs, find: (list, signal) => lists.selected(list, signal) }, init.batches),
       events,
       clock: systemClock,
       random: systemRandom,
@@ -258,6 +283,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
     await server.stop()
     await similarity.stop()
     await jobs.stop()
+    await accounts.stop()
     await directory.stop()
   }
   const see = async (id: string, vector: readonly number[]): Promise<void> => {
@@ -285,6 +311,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
     store,
     directory,
     photos,
+    accounts,
     events,
     similarity,
     analyzer,

@@ -1,3 +1,6 @@
+import './styles/base.css'
+import './styles/controls.css'
+import './styles/widths.css'
 import { render } from 'preact'
 import { Page } from './page.js'
 import { listenToKeys } from './parts/keys.js'

@@ -1,7 +1,9 @@
 import type { JSX } from 'preact'
+import { useRef } from 'preact/hooks'
 import { PhotosPage } from './pages/photos-page.js'
 import { lazy } from './parts/lazy.js'
 import { Shell } from './parts/shell.js'
+import { Waiting } from './parts/waiting.js'
 import { formatRoute, type Route } from './router.js'
 import { useApp } from './state/app.js'
 import { t } from './texts/en.js'
@@ -14,10 +16,26 @@ const AlbumPage = lazy(async () => (await import('./pages/albums-page.js')).Albu
 const DuplicatesPage = lazy(async () => (await import('./pages/duplicates-page.js')).DuplicatesPage)
 const TrashPage = lazy(async () => (await import('./pages/trash-page.js')).TrashPage)
 const ClusterPage = lazy(async () => (await import('./pages/cluster-page.js')).ClusterPage)
+const AccountPage = lazy(async () => (await import('./pages/account-page.js')).AccountPage)
+const AccountsPage = lazy(async () => (await import('./pages/accounts-page.js')).AccountsPage)
+const LoginPage = lazy(async () => (await import('./pages/login-page.js')).LoginPage)
 const KeyList = lazy(async () => (await import('./parts/key-list.js')).KeyList)
 
-/** The whole page. */
+/** The whole page; what somebody who was logged in has before him stays below the form that asks who it is. */
 export function Page(): JSX.Element {
+  const access = useApp().session.access.value
+  const hasBeenIn = useRef(false)
+  if (access === 'in') hasBeenIn.current = true
+  return (
+    <>
+      {hasBeenIn.current && <Inside />}
+      {access === 'asking' && <Waiting />}
+      {access === 'out' && <LoginPage />}
+    </>
+  )
+}
+
+function Inside(): JSX.Element {
   const app = useApp()
   const route = app.route.value
   const base = app.base.value
@@ -38,12 +56,25 @@ export function Page(): JSX.Element {
   )
 }
 
+/** What pages are of no use without. */
+const NEEDS: Readonly<Partial<Record<Route['page'], string>>> = {
+  duplicates: 'delete',
+  trash: 'delete',
+  cluster: 'watch',
+  account: 'account',
+  accounts: 'accounts'
+}
+
 function BasePage({ route }: { readonly route: Route }): JSX.Element {
+  const can = useApp().session.can.value
+  const need = NEEDS[route.page]
+  // empty: not known yet
+  if (need !== undefined && can.size > 0 && !can.has(need)) return <p class="empty">{t.mayNot}</p>
   switch (route.page) {
     case 'search':
       return <SearchPage q={route.q} />
     case 'found':
-      return <NamedPhotos name={`“${route.q}”`} filters={{ q: route.q }} empty={t.searchPage.none(route.q)} />
+      return <PhotosPage title={`“${route.q}”`} filters={{ q: route.q }} empty={t.searchPage.none(route.q)} />
     case 'similar':
       return <SimilarPage id={route.id} />
     case 'albums':
@@ -51,47 +82,29 @@ function BasePage({ route }: { readonly route: Route }): JSX.Element {
     case 'album':
       return <AlbumPage id={route.id} />
     case 'tag':
-      return <NamedPhotos name={route.name} filters={{ tag: route.name }} />
+      return <PhotosPage title={route.name} filters={{ tag: route.name }} empty={t.library.emptyTag} />
     case 'label':
-      return <NamedPhotos name={route.name} filters={{ album: route.name }} />
+      return <PhotosPage title={route.name} filters={{ album: route.name }} empty={t.library.emptyTag} />
     case 'time': {
       const time = t.taken(route.name)
-      return <NamedPhotos name={time} filters={{ from: route.name, to: route.name }} empty={t.searchPage.none(time)} />
+      return <PhotosPage title={time} filters={{ from: route.name, to: route.name }} empty={t.searchPage.none(time)} />
     }
     case 'duplicates':
       return <DuplicatesPage />
     case 'favourites':
-      return <NamedPhotos name={t.favourites} filters={{ favourite: 'true' }} empty={t.noFavourites} />
+      return <PhotosPage title={t.favourites} filters={{ favourite: 'true' }} empty={t.noFavourites} />
     case 'archive':
-      return <NamedPhotos name={t.archive} filters={{ archived: 'true' }} empty={t.noArchive} />
+      return <PhotosPage title={t.archive} filters={{ archived: 'true' }} empty={t.noArchive} />
     case 'trash':
       return <TrashPage />
     case 'cluster':
       return <ClusterPage />
+    case 'account':
+      return <AccountPage />
+    case 'accounts':
+      return <AccountsPage />
     case 'photos':
     case 'photo':
       return <PhotosPage filters={{}} />
   }
-}
-
-function NamedPhotos({
-  name,
-  filters,
-  empty = t.library.emptyTag
-}: {
-  readonly name: string
-  readonly filters: Record<string, string>
-  readonly empty?: string
-}): JSX.Element {
-  return (
-    <PhotosPage
-      filters={filters}
-      empty={empty}
-      head={
-        <div class="page-head in-gallery">
-          <h1>{name}</h1>
-        </div>
-      }
-    />
-  )
 }

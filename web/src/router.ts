@@ -18,6 +18,9 @@ export type Route =
   | { readonly page: 'archive' }
   | { readonly page: 'trash' }
   | { readonly page: 'cluster' }
+  /** One's own. */
+  | { readonly page: 'account' }
+  | { readonly page: 'accounts' }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
@@ -45,6 +48,8 @@ export function parseRoute(hash: string): Route {
     case 'archive':
     case 'trash':
     case 'cluster':
+    case 'account':
+    case 'accounts':
       return { page }
     default:
       return { page: 'photos' }
@@ -73,6 +78,8 @@ export function formatRoute(route: Route): string {
     case 'archive':
     case 'trash':
     case 'cluster':
+    case 'account':
+    case 'accounts':
       return `#/${route.page}`
   }
 }

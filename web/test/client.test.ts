@@ -34,3 +34,30 @@ test('while the node is gone nothing is changed, but all may be asked', async ()
   await api.post('/v1/photos/batch', { delete: ['x'] })
   expect(asked).toHaveLength(4)
 })
+
+test.each(['ERR_UNAUTHENTICATED', 'ERR_SESSION_ENDED', 'ERR_ACCOUNT_DISABLED'])(
+  'after %s nothing is asked but the session, until somebody is logged in',
+  async code => {
+    let isShut = false
+    const refusing: typeof fetch = async path => {
+      asked.push(String(path))
+      return new Response(JSON.stringify({ code }), { status: 401 })
+    }
+    const shut = (): void => {
+      isShut = true
+    }
+    api = new Api(
+      refusing,
+      () => {},
+      () => false,
+      { isShut: () => isShut, shut }
+    )
+    await expect(api.post('/session', { name: 'anna', password: 'wrong' })).rejects.toMatchObject({ code })
+    expect(isShut).toBe(false)
+    await expect(api.get('/stats')).rejects.toMatchObject({ code })
+    expect(isShut).toBe(true)
+    await expect(api.get('/stats')).rejects.toMatchObject({ code: 'ERR_UNAUTHENTICATED' })
+    await expect(api.get('/session')).rejects.toMatchObject({ code })
+    expect(asked).toEqual(['/session', '/stats', '/session'])
+  }
+)

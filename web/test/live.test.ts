@@ -30,6 +30,7 @@ let streams: FakeStream[]
 let live: Live
 let changes: number
 let answers: boolean
+let refusals: number
 /** What was asked at once has been answered. */
 const settled = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 const last = (): FakeStream => streams.at(-1) as FakeStream
@@ -39,9 +40,13 @@ beforeEach(() => {
   streams = []
   changes = 0
   answers = false
+  refusals = 0
   live = new Live({
     timers,
     answers: async () => answers,
+    onRefused: () => {
+      refusals++
+    },
     open: () => {
       const stream = new FakeStream()
       streams.push(stream)
@@ -143,4 +148,12 @@ test('a hidden page has no connection, and alarms nobody', () => {
   stream.say('error')
   timers.pass(60_000)
   expect(live.isLost.value).toBe(false)
+})
+
+test('it is said when the node does not let it follow, and not when the line broke', () => {
+  live.start()
+  last().fail(0)
+  expect(refusals).toBe(0)
+  last().fail(2)
+  expect(refusals).toBe(1)
 })

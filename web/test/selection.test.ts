@@ -4,6 +4,7 @@ import {
   chosenCount,
   everything,
   isChosen,
+  isEverythingUnseen,
   NOTHING,
   type Place,
   type SelectableBucket,
@@ -78,4 +79,13 @@ describe('when the library changes', () => {
     const now = [{ key: 'a', count: 4, ids: ['new', 'a0', 'a1', 'a2'] }]
     expect(chosen(stillThere(selection, now), now)).toEqual(['a0'])
   })
+})
+
+test('all of a list needs no names only when all is chosen, and not all of it known', () => {
+  const [a, b, c] = library as [SelectableBucket, SelectableBucket, SelectableBucket]
+  const unseen = [a, b, { ...c, ids: undefined }]
+  expect(isEverythingUnseen(everything(unseen), unseen)).toBe(true)
+  expect(isEverythingUnseen(everything(library), library)).toBe(false)
+  expect(isEverythingUnseen(toggled(everything(unseen), a, 'a0'), unseen)).toBe(false)
+  expect(isEverythingUnseen(everything([a, b]), unseen)).toBe(false)
 })

@@ -6,14 +6,18 @@ import { ManualTimers } from './manual-timers.js'
 let stored: Map<string, string>
 let timers: ManualTimers
 let asked: number
+let others: number
 let answer: SessionAnswer | undefined
 
 beforeEach(() => {
   stored = new Map()
   timers = new ManualTimers()
   asked = 0
+  others = 0
   answer = {
     user: null,
+    accounts: false,
+    expires_at: null,
     can: ['read', 'operate'],
     node: { id: 'a', name: 'attic' },
     nodes: [{ id: 'b', name: 'barn', http: ['http://10.0.0.7:8000'] }]
@@ -27,6 +31,9 @@ function session(): Session {
       asked++
       if (answer === undefined) throw new Error('gone')
       return answer
+    },
+    onOther: () => {
+      others++
     },
     storage: { getItem: key => stored.get(key) ?? null, setItem: (key, text) => stored.set(key, text) }
   })
@@ -73,4 +80,40 @@ test('the same place is at an origin of the same scheme, if there is one', () =>
   expect(samePlaceAt({ ...node, http: ['https://barn.example'] }, { protocol: 'http:', hash: '' })).toBe(
     'https://barn.example/'
   )
+})
+
+const anna = { user_id: 'u1', name: 'anna', display: null, role: 'user', state: 'open' } as const
+
+test('the page asks for photos when it knows that it may: logged in, or where nobody has to be', async () => {
+  const subject = session()
+  expect(subject.access.value).toBe('asking')
+  await subject.load()
+  expect(subject.access.value).toBe('in')
+  answer = { ...(answer as SessionAnswer), accounts: true, nodes: [] }
+  await subject.reload()
+  expect([subject.access.value, subject.others.value.length]).toEqual(['out', 1])
+  answer = { ...answer, user: anna }
+  await subject.reload()
+  expect([subject.access.value, subject.user.value]).toEqual(['in', anna])
+  subject.end()
+  expect(subject.access.value).toBe('out')
+})
+
+test('of a node that does not answer the page is shown, which says so', async () => {
+  answer = undefined
+  const subject = session()
+  await subject.load()
+  expect(subject.access.value).toBe('in')
+})
+
+test('somebody else is never let in to what the page holds', async () => {
+  answer = { ...(answer as SessionAnswer), accounts: true, user: anna }
+  const subject = session()
+  await subject.load()
+  subject.end()
+  subject.take(answer)
+  expect([subject.access.value, others]).toEqual(['in', 0])
+  subject.end()
+  subject.take({ ...answer, user: { ...anna, user_id: 'u2', name: 'bert' } })
+  expect([subject.access.value, subject.user.value?.name, others]).toEqual(['out', 'anna', 1])
 })

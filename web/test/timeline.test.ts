@@ -82,17 +82,31 @@ test('what is looked at is read, once', async () => {
   expect([ids('2026-03'), ids('2026-01')]).toEqual([['a0', 'a1'], undefined])
 })
 
-test('three are read at once, and what is not looked at any more is broken off', async () => {
+test('the first one is read alone, for its pictures to come before the lists of others', async () => {
   node.isHeld = true
-  timeline.want(['2026-03', '2026-02', '2026-01', '2025-12'])
+  timeline.want(['2026-03', '2026-02', '2026-01'])
   await settled()
-  expect(node.reads).toEqual(['2026-03', '2026-02', '2026-01'])
-  timeline.want(['2025-12'])
-  await settled()
-  expect(node.aborted).toEqual(['2026-03', '2026-02', '2026-01'])
+  expect(node.reads).toEqual(['2026-03'])
   node.release()
   await settled()
-  expect(ids('2025-12')).toEqual(['d0'])
+  expect(node.reads).toEqual(['2026-03', '2026-02', '2026-01'])
+})
+
+test('three are read at once, and what is not looked at any more is broken off', async () => {
+  timeline.want(['2026-03'])
+  await settled()
+  node.library['2025-11'] = { revision: 'e', ids: ['e0'] }
+  await timeline.load()
+  node.isHeld = true
+  timeline.want(['2026-02', '2026-01', '2025-12', '2025-11'])
+  await settled()
+  expect(node.reads).toEqual(['2026-03', '2026-02', '2026-01', '2025-12'])
+  timeline.want(['2025-11'])
+  await settled()
+  expect(node.aborted).toEqual(['2026-02', '2026-01', '2025-12'])
+  node.release()
+  await settled()
+  expect(ids('2025-11')).toEqual(['e0'])
 })
 
 test('when something has changed, only that is read anew, and until then the page shows it as it was', async () => {

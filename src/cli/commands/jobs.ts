@@ -83,7 +83,7 @@ export async function runJob(
 ): Promise<ExitCode> {
   const request = { method: 'POST' as const, operator, ...(body && jsonBody(body)) }
   const started = await session.client.json<Job>(`/v1/admin/${kind}${query}`, request)
-  const job = await follow(session, started)
+  const job = await follow(session, started, operator)
   const faults = faultsOf(job.result)
   if (session.json) {
     await printJson(session, job)
@@ -100,7 +100,7 @@ export async function runJob(
 }
 
 /** Polls often at first, then every second. @returns the job once it has ended */
-async function follow(session: Session, started: Job): Promise<Job> {
+async function follow(session: Session, started: Job, operator: boolean): Promise<Job> {
   const { client, clock, terminal, signal } = session
   const beganMs = clock.monotonic()
   let job = started
@@ -111,7 +111,7 @@ async function follow(session: Session, started: Job): Promise<Job> {
   ) {
     terminal.live(progressLine(job, clock, beganMs))
     await clock.sleep(pauseMs, signal)
-    job = await client.json<Job>(`/v1/admin/jobs/${encodeURIComponent(started.job_id)}`)
+    job = await client.json<Job>(`/v1/admin/jobs/${encodeURIComponent(started.job_id)}`, { operator })
   }
   terminal.live('')
   return job

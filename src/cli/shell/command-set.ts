@@ -12,8 +12,12 @@ export interface CommandSet {
    * @param parent - that it stands below; default: the root
    */
   client(usage: string, summary: string, parent?: Command): Command
-  /** Adds a client command that only the operator of a node may use, with `--data` and `--token-file`. */
-  operator(usage: string, summary: string): Command
+  /**
+   * Adds a client command that only the operator of a node or an administrator may use, with `--data` and `--token-file`.
+   *
+   * @param parent - that it stands below; default: the root
+   */
+  operator(usage: string, summary: string, parent?: Command): Command
   /** Makes a commander action of what a client command does. */
   action<Args extends unknown[]>(
     run: (session: Session, ...args: Args) => Promise<ExitCode>

@@ -34,8 +34,10 @@ export interface NodeRequest {
   readonly query?: Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: UploadBody
-  /** Only the operator may do this: the token of the node goes along. */
+  /** Only an operator or administrator may do this, so where nobody else is named, the token of the node goes along. */
   readonly operator?: boolean
+  /** Default: as the user says. `kept`: as who is logged in, whatever else the user names. */
+  readonly as?: 'nobody' | 'kept'
 }
 
 /** Bytes to send: all at once, or as `open` has them, which is called once for each attempt. */
@@ -59,6 +61,17 @@ export interface NodeAddress {
   readonly socketPath?: string
 }
 
+/** As whom a client asks. */
+export interface ClientCredentials {
+  /** @param isOperators - only an operator or administrator may do it. @returns what to send, if anything */
+  token(isOperators: boolean): Promise<string | undefined>
+  keptToken(): Promise<string | undefined>
+  /** @returns another one, where one that was refused can be renewed */
+  instead(refused: string): Promise<string | undefined>
+  /** @returns what to do about a refusal, to stand in brackets behind it */
+  wayOut(refused: string | undefined): Promise<string>
+}
+
 export interface NodeClientInit extends NodeAddress {
   readonly signal: AbortSignal
   /** Certificates, PEM: only what one of them has signed is trusted. Undefined: what this machine trusts. */
@@ -68,7 +81,7 @@ export interface NodeClientInit extends NodeAddress {
 /** Talks HTTP to one node: streams both ways, retries what may be repeated, and turns every failure into a {@link SheafError}. */
 export class NodeClient {
   readonly #clock: Clock
-  readonly #operatorToken: (() => Promise<string>) | undefined
+  readonly #credentials: ClientCredentials | undefined
   readonly #url: URL
   readonly #socketPath: string | undefined
   /** As the user names the node. */
@@ -80,14 +93,11 @@ export class NodeClient {
   #reached = false
 
   /**
-   * @param components.operatorToken - read when something is asked that only the operator may do
+   * @param components.credentials - without them nobody is named
    */
-  constructor(
-    components: { readonly clock: Clock; readonly operatorToken?: () => Promise<string> },
-    init: NodeClientInit
-  ) {
+  constructor(components: { readonly clock: Clock; readonly credentials?: ClientCredentials }, init: NodeClientInit) {
     this.#clock = components.clock
-    this.#operatorToken = components.operatorToken
+    this.#credentials = components.credentials
     this.#url = init.url
     this.#socketPath = init.socketPath
     this.#name = init.socketPath === undefined ? init.url.origin : `${UNIX}${init.socketPath}`
@@ -150,7 +160,21 @@ export class NodeClient {
   }
 
   async #exchange(path: string, options: NodeRequest): Promise<IncomingMessage> {
-    const token = options.operator === true ? await this.#operatorToken?.() : undefined
+    const { as, operator = false } = options
+    const credentials = as === 'nobody' ? undefined : this.#credentials
+    const token = await (as === 'kept' ? credentials?.keptToken() : credentials?.token(operator))
+    try {
+      return await this.#ask(path, options, token)
+    } catch (err) {
+      if (credentials === undefined || !isForWantOfAccount(err)) throw err
+      // the node has refused before it read a body, so nothing is done twice
+      const another = token && (await credentials.instead(token))
+      if (another) return await this.#ask(path, options, another)
+      throw new SheafError(err.code, `${err.message} (${await credentials.wayOut(token)})`, err)
+    }
+  }
+
+  async #ask(path: string, options: NodeRequest, token: string | undefined): Promise<IncomingMessage> {
     const headers = { ...options.headers, ...(token !== undefined && { authorization: `Bearer ${token}` }) }
     const answer = await this.#send(path, { ...options, headers })
     const { statusCode = 0 } = answer
@@ -288,6 +312,10 @@ export function refusal(code: string, message?: string, details: SheafError['det
   return isErrorCode(code)
     ? new SheafError(code, message, { details })
     : new SheafError('ERR_INTERNAL', message === undefined ? code : `${message} (${code})`, { details })
+}
+
+function isForWantOfAccount(err: unknown): err is SheafError {
+  return hasCode(err, 'ERR_UNAUTHENTICATED') || hasCode(err, 'ERR_SESSION_ENDED')
 }
 
 function notANode(who: string): SheafError {

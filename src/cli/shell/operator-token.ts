@@ -29,7 +29,7 @@ export async function readOperatorToken(node: NodeAddress, source: TokenSource):
     throw new SheafError(
       'ERR_USAGE',
       `this needs the operator's token of ${node.url.host}: copy ${OPERATOR_TOKEN_FILE} from its data folder and give ` +
-        '--token-file FILE, or run the command where the node runs'
+        '--token-file FILE, run the command where the node runs, or `sheaf login` as an administrator'
     )
   const path = named ?? tokenIn(environment.SHEAF_DATA || DATA_FOLDER)
   let text: string
@@ -58,6 +58,7 @@ function tokenIn(folder: string): string {
   return join(folder, OPERATOR_TOKEN_FILE)
 }
 
-function isOnThisMachine({ url: { hostname } }: NodeAddress): boolean {
+/** Whether a node can only be one of this machine. */
+export function isOnThisMachine({ url: { hostname } }: NodeAddress): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.')
 }

@@ -1,8 +1,10 @@
 import type { Clock } from '../../core/clock.js'
 import { hasCode, SheafError, systemErrorCode } from '../../core/errors.js'
 import type { Random } from '../../core/random.js'
+import type { Credentials } from './credentials.js'
 import { printable } from './human.js'
-import type { NodeClient } from './node-client.js'
+import type { NodeAddress, NodeClient } from './node-client.js'
+import type { SecretQuestion } from './secret-prompt.js'
 import type { Terminal } from './terminal.js'
 
 /** 0 done, 1 failed, 2 wrong usage or configuration. */
@@ -11,6 +13,9 @@ export type ExitCode = 0 | 1 | 2
 /** What a client command is given. */
 export interface Session {
   readonly client: NodeClient
+  readonly node: NodeAddress
+  /** The log-in that is kept for the node. */
+  readonly login: Pick<Credentials, 'kept' | 'keep' | 'forget'>
   readonly terminal: Terminal
   readonly clock: Clock
   readonly random: Random
@@ -20,6 +25,8 @@ export interface Session {
   readonly signal: AbortSignal
   /** Asks before what cannot be taken back, see `confirmation.ts`. @throws `ERR_USAGE` when nobody can be asked */
   confirm(warning: string, isSure: boolean | undefined): Promise<boolean>
+  /** Asks for passwords, see `secret-prompt.ts`. @returns an answer to each. @throws `ERR_USAGE` */
+  secrets(questions: readonly SecretQuestion[]): Promise<string[]>
 }
 
 /** Prints a value as a line of JSON. */

@@ -1,5 +1,7 @@
+import type { Accounts } from '../../accounts/accounts.js'
 import type { Archiving } from '../../admin/archiving.js'
 import type { Backup } from '../../admin/backup.js'
+import type { Batches } from '../../admin/batches.js'
 import type { Jobs } from '../../admin/jobs.js'
 import type { LaidOutItems } from '../../admin/laid-out-items.js'
 import type { Maintenance } from '../../admin/maintenance.js'
@@ -62,6 +64,11 @@ export interface HttpComponents {
     | 'volumeStats'
   >
   readonly lists: Pick<LibraryLists, 'labels' | 'trash' | 'stats' | 'timeline' | 'timelineBucket'>
+  /** Absent where nobody can have one: on a node that only reads a folder. */
+  readonly accounts?: Pick<
+    Accounts,
+    'isRequired' | 'haveBeen' | 'admins' | 'authenticate' | 'users' | 'sessions' | 'apiKeys' | 'tokens'
+  >
   readonly zip: Pick<PhotoZip, 'bytes'>
   readonly albums: Pick<
     Albums,
@@ -84,7 +91,9 @@ export interface HttpComponents {
     readonly duplicates: Pick<Similarity['duplicates'], 'list' | 'linked' | 'unlink' | 'tellApart' | 'forget'>
   }
   readonly cluster: Pick<ClusterStatus, 'members' | 'recordFormat' | 'remove'>
-  readonly jobs: Pick<Jobs, 'get' | 'list'>
+  readonly jobs: Pick<Jobs, 'get' | 'list' | 'cancel'>
+  /** Changes all photos of a list. */
+  readonly batches: Pick<Batches, 'run'>
   /** Names of places. Absent: they are shown by numbers only. */
   readonly places?: Places
   /** Absent where a node cannot be backed up. */

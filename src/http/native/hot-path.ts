@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ContentHead, HotContent } from '../../photos/photo-types.js'
 import type { Photos } from '../../photos/photos.js'
 import type { HostGuard } from '../wire/host-guard.js'
+import type { Principals } from '../wire/principals.js'
 import { REQUEST_ID_HEADER, type RequestIds } from '../wire/request-ids.js'
 import { contentHeaders } from './content-headers.js'
 
@@ -34,21 +35,25 @@ export class HotPath {
   readonly #photos: Pick<Photos, 'openHot'>
   readonly #guard: HostGuard
   readonly #ids: RequestIds
+  readonly #principals: Pick<Principals, 'needAccount'>
   readonly #headers = new WeakMap<ContentHead, string[]>()
 
   constructor(components: {
     readonly photos: Pick<Photos, 'openHot'>
     readonly guard: HostGuard
     readonly ids: RequestIds
+    readonly principals: Pick<Principals, 'needAccount'>
   }) {
     this.#photos = components.photos
     this.#guard = components.guard
     this.#ids = components.ids
+    this.#principals = components.principals
   }
 
   /** @returns whether it answered the request */
   answer(request: IncomingMessage, response: ServerResponse): boolean {
     const { url = '' } = request
+    if (this.#principals.needAccount) return false // it knows nobody
     if (request.method !== 'GET' || url.length !== URL_CHARACTERS || !url.startsWith(PREFIX)) return false
     // The response of a pipelined request has no socket until the one before is answered, and would miss its close.
     if (response.socket === null || !this.#isPlain(request.rawHeaders)) return false

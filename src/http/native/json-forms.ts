@@ -243,7 +243,7 @@ export function conflictJson(conflict: PhotoConflict): object {
 }
 
 /** What a batch did with a photo. */
-type BatchDone = 'deleted' | 'restored' | 'updated' | 'emptied' | 'exhumed' | 'added' | 'removed' | 'remembered'
+export type BatchDone = 'deleted' | 'restored' | 'updated' | 'emptied' | 'exhumed' | 'added' | 'removed' | 'remembered'
 
 export function batchJson(done: BatchDone, outcomes: readonly BatchOutcome[]): object {
   return { results: outcomesJson(done, outcomes) }
@@ -392,6 +392,7 @@ export function jobStateJson(job: Job): object {
     kind: job.kind,
     state: job.state,
     progress: progressJson(job.progress),
+    stoppable: job.isStoppable,
     created_at: timeJson(job.createdAtMs),
     finished_at: timeOrNull(job.finishedAtMs),
     error: job.error ?? null

@@ -2,6 +2,7 @@ import swagger from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
 import { everyNeed, type Needs } from '../../domain/rights.js'
 import { answersOf, type Schema } from './schemas/common.js'
+import { namedSchemas, withNames } from './schemas/named-schemas.js'
 
 const DESCRIPTION = [
   'Symmetric photo storage: any node serves any request. Errors are RFC 9457 problems with a code.',
@@ -23,6 +24,7 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' }
       },
       components: {
+        schemas: namedSchemas(),
         securitySchemes: {
           operator: {
             type: 'http',
@@ -45,10 +47,12 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
       const answers = {
         ...rest,
         ...rightsJson(rights as Needs),
-        response: answersOf(method, response as Record<string, Schema>, {
-          hasParams: rest.params !== undefined,
-          needs: rights as Needs
-        })
+        response: withNames(
+          answersOf(method, response as Record<string, Schema>, {
+            hasParams: rest.params !== undefined,
+            needs: rights as Needs
+          })
+        )
       }
       return { schema: streamedBody === undefined ? answers : { ...answers, body: streamedBody }, url }
     }

@@ -1,10 +1,12 @@
 import type { ServerResponse } from 'node:http'
+import type { FastifyRequest } from 'fastify'
 import { SheafError } from '../../core/errors.js'
 import { type PhotoId, parsePhotoId } from '../../domain/ids.js'
 import { type AltKey, parseAltKey } from '../../domain/photo.js'
 import type { Gates } from '../wire/gate.js'
 import type { RequestBodies } from '../wire/request-bodies.js'
 import { requestIdOf } from '../wire/request-ids.js'
+import type { SessionCookie } from '../wire/session-cookie.js'
 import type { HttpComponents, HttpInit } from './components.js'
 
 /** What the routes share. */
@@ -12,6 +14,11 @@ export interface RouteContext extends HttpComponents {
   readonly init: HttpInit
   readonly bodies: RequestBodies
   readonly gates: Gates
+  /** Absent where there are no accounts. */
+  readonly cookie: SessionCookie | undefined
+  /** @returns the client's, as far as it can be believed; empty: it came by a Unix socket */
+  readonly addressOf: (request: FastifyRequest) => string
+  readonly isSecure: (request: FastifyRequest) => boolean
 }
 
 /** @throws `ERR_BAD_ID` */

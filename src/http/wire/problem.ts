@@ -18,19 +18,26 @@ export interface ProblemHeaders {
   readonly 'accept-encoding'?: string
   readonly 'content-range'?: string
   readonly 'www-authenticate'?: string
+  readonly 'retry-after'?: string
 }
 
 /** @returns the headers that HTTP wants beside a status, from the details of the error */
 export function problemHeaders(error: unknown): ProblemHeaders {
   if (!(error instanceof SheafError)) return {}
-  const { allow, size } = error.details
+  const { allow, size, retry_after_s: retryAfterS } = error.details
   switch (error.code) {
     case 'ERR_METHOD_NOT_ALLOWED':
       return { allow: String(allow) }
     case 'ERR_METRICS_TOKEN':
+    case 'ERR_UNAUTHENTICATED':
+    case 'ERR_SESSION_ENDED':
+    case 'ERR_ACCOUNT_DISABLED':
+    case 'ERR_BAD_CREDENTIALS':
       return { 'www-authenticate': 'Bearer' }
     case 'ERR_NOT_OPERATOR':
       return { 'www-authenticate': 'Bearer realm="operator"' }
+    case 'ERR_TOO_MANY_TRIES':
+      return { 'retry-after': String(retryAfterS) }
     case 'ERR_RANGE_NOT_SATISFIABLE':
       return { 'content-range': `bytes */${size}` }
     case 'ERR_UNSUPPORTED_ENCODING':

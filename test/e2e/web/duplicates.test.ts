@@ -1,14 +1,15 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { HttpClient, type PhotoMeta } from '../../support/http-client.js'
-import { killAllNodes, NodeProcess, sheaf, temporaryFolder } from '../../support/node-process.js'
+import { NodeProcess, sheaf } from '../../support/node-process.js'
 import { smallImageNetwork } from '../../support/small-models.js'
 import { scene, toImage } from '../../support/test-pictures.js'
 import { until } from '../../support/until.js'
 import { barriers } from '../../support/web/barriers.js'
-import { RealBrowser, SKIPS_PAGES } from '../../support/web/browser.js'
+import { LOOKS, SKIPS_PAGES } from '../../support/web/browser.js'
+import { pagesForTests } from '../../support/web/pages-for-tests.js'
 
 /*
  * Going through duplicates in a real browser, in front of a real node with a small model. The console has to stay empty.
@@ -25,10 +26,9 @@ interface Found {
   readonly groups: readonly { readonly photo_ids: readonly string[] }[]
 }
 
-const folder = temporaryFolder('duplicates')
+const browser = pagesForTests('duplicates')
 let node: NodeProcess
 let client: HttpClient
-let browser: RealBrowser
 
 async function jpeg(seed: number, width: number, quality = 90): Promise<Buffer> {
   const image = toImage(scene(seed, 600, 400)).resize(width)
@@ -52,19 +52,18 @@ describe.skipIf(SKIPS_PAGES).sequential('the page of duplicates', () => {
   const near: string[][] = []
 
   beforeAll(async () => {
-    const models = join(folder.path, 'models')
-    const network = join(folder.path, 'vision.onnx')
+    const models = join(browser.folder, 'models')
+    const network = join(browser.folder, 'vision.onnx')
     mkdirSync(models)
     writeFileSync(network, smallImageNetwork())
     const pixels = ['--mean', '0,0,0', '--std', '1,1,1']
     const added = await sheaf(['models', 'add', 'colours', '--image', network, ...pixels, '--models', models])
     expect(added).toMatchObject({ code: 0 })
     node = await NodeProcess.start({
-      dataDir: join(folder.path, 'data'),
+      dataDir: join(browser.folder, 'data'),
       flags: ['--model', 'colours', '--models', models]
     })
     client = new HttpClient(node.url)
-    browser = await RealBrowser.start()
     for (const [seed, copies] of [
       [1, 3],
       [2, 2]
@@ -89,23 +88,9 @@ describe.skipIf(SKIPS_PAGES).sequential('the page of duplicates', () => {
       return photos.every(({ sizes }) => sizes.small === 'ready')
     })
   })
-  afterEach(async () => {
-    await browser.closePages()
-    expect(browser.complaints.splice(0)).toEqual([])
-  })
-  afterAll(async () => {
-    client?.close()
-    await browser?.close()
-    await killAllNodes()
-    folder.remove()
-  })
+  afterAll(() => client?.close())
 
-  it.each([
-    ['light', 1280],
-    ['dark', 1280],
-    ['light', 390],
-    ['dark', 390]
-  ] as const)('has no barriers in %s, %i px wide', async (scheme, width) => {
+  it.each(LOOKS)('has no barriers in %s, %i px wide', async (scheme, width) => {
     const page = await browser.open(`${node.url}/#/duplicates`, { scheme, width, height: 844 })
     const problems: string[] = []
     for (const tier of ['Identical', 'Near copies']) {
@@ -222,7 +207,7 @@ describe.skipIf(SKIPS_PAGES).sequential('the page of duplicates', () => {
   })
 
   it('says what a node without a model does not find', async () => {
-    const plain = await NodeProcess.start({ dataDir: join(folder.path, 'plain') })
+    const plain = await NodeProcess.start({ dataDir: join(browser.folder, 'plain') })
     const page = await browser.open(`${plain.url}/#/duplicates`)
     await page.getByText('No two photos are the same file.').waitFor()
     await page.getByRole('button', { name: 'Near copies' }).click()

@@ -1,24 +1,25 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { createServer as createHttpServer, type Server } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { HttpClient } from '../../support/http-client.js'
-import { killAllNodes, NodeProcess, temporaryFolder } from '../../support/node-process.js'
+import { NodeProcess } from '../../support/node-process.js'
 import { scene, toImage } from '../../support/test-pictures.js'
 import { until } from '../../support/until.js'
 import { barriers } from '../../support/web/barriers.js'
-import { RealBrowser, SKIPS_PAGES } from '../../support/web/browser.js'
+import { SKIPS_PAGES } from '../../support/web/browser.js'
+import { pagesForTests } from '../../support/web/pages-for-tests.js'
 
 /*
  * The page while nodes come and go, what it shows of the cluster, and what a page of somebody else can do to a node: nothing.
  */
-const folder = temporaryFolder('loss')
 /** Under which an attacker's page, and the node, are found beside their addresses. */
 const NAMES = { attacker: 'evil.test', node: 'sheaf.local' }
 const UPLOADS = 30
-let browser: RealBrowser
+/** A node that is gone answers nothing, which browsers write to the console. */
+const REFUSALS = /net::ERR_(CONNECTION|EMPTY|INCOMPLETE|ABORTED|SOCKET)/
 
 /** @returns a port that was free a moment ago */
 function freePort(): Promise<number> {
@@ -33,11 +34,11 @@ function freePort(): Promise<number> {
 }
 
 /** A node at an address that it has again after a restart, and that it tells the others. */
-async function startAt(name: string, ...flags: readonly string[]): Promise<NodeProcess> {
+async function startAt(dataDir: string, ...flags: readonly string[]): Promise<NodeProcess> {
   const http = `127.0.0.1:${await freePort()}`
   const p2p = `127.0.0.1:${await freePort()}`
-  const own = ['--name', name, '--http', http, '--advertise-http', `http://${http}`, '--p2p', p2p]
-  return await NodeProcess.start({ dataDir: join(folder.path, name), flags: [...own, ...flags] })
+  const own = ['--name', basename(dataDir), '--http', http, '--advertise-http', `http://${http}`, '--p2p', p2p]
+  return await NodeProcess.start({ dataDir, flags: [...own, ...flags] })
 }
 
 async function upload(node: NodeProcess, seed: number): Promise<string> {
@@ -64,34 +65,18 @@ async function caption(node: NodeProcess, id: string, text: string): Promise<voi
   client.close()
 }
 
-/** A node that is gone answers nothing, which browsers write to the console. */
-function forgiveRefusals(): void {
-  const rest = browser.complaints
-    .splice(0)
-    .filter(text => !/net::ERR_(CONNECTION|EMPTY|INCOMPLETE|ABORTED|SOCKET)/.test(text))
-  expect(rest).toEqual([])
-}
-
 const card = (page: Page, name: string) => page.locator('.member').filter({ hasText: name })
 
 describe.skipIf(SKIPS_PAGES).sequential('nodes that come and go', () => {
+  const browser = pagesForTests('loss', { forgives: REFUSALS })
   let a: NodeProcess
   let b: NodeProcess
   let photo: string
 
   beforeAll(async () => {
-    browser = await RealBrowser.start()
-    a = await startAt('attic')
-    b = await startAt('barn', '--join', a.p2p)
+    a = await startAt(join(browser.folder, 'attic'))
+    b = await startAt(join(browser.folder, 'barn'), '--join', a.p2p)
     photo = await upload(a, 1)
-  })
-  afterEach(async () => {
-    await browser.closePages()
-    forgiveRefusals()
-  })
-  afterAll(async () => {
-    await browser?.close()
-    await killAllNodes()
   })
 
   it('shows who is down and who is back, checks everything, and says what happened', async () => {
@@ -181,7 +166,7 @@ describe.skipIf(SKIPS_PAGES).sequential('nodes that come and go', () => {
   })
 
   it('goes on with uploads when its node is back, none lost and none twice, and shows what it missed', async () => {
-    const files = join(folder.path, 'trip')
+    const files = join(browser.folder, 'trip')
     await mkdir(files)
     const paths: string[] = []
     for (let i = 0; i < UPLOADS; i++) {
@@ -230,31 +215,24 @@ describe.skipIf(SKIPS_PAGES).sequential('nodes that come and go', () => {
 })
 
 describe.skipIf(SKIPS_PAGES).sequential('a page of somebody else', () => {
+  const flags = [`--host-resolver-rules=MAP ${NAMES.attacker} 127.0.0.1, MAP ${NAMES.node} 127.0.0.1`]
+  // refusals are what is wanted
+  const browser = pagesForTests('attack', { flags, forgives: /./ })
   let node: NodeProcess
   let attacker: Server
   let photo: string
   const at = { attacker: 0, node: 0 }
 
   beforeAll(async () => {
-    browser = await RealBrowser.start(
-      `--host-resolver-rules=MAP ${NAMES.attacker} 127.0.0.1, MAP ${NAMES.node} 127.0.0.1`
-    )
-    node = await startAt('victim')
+    node = await startAt(join(browser.folder, 'victim'))
     photo = await upload(node, 3)
     at.node = Number(new URL(node.url).port)
     attacker = createHttpServer((_, response) => response.end('<!doctype html><title>evil</title><p>evil</p>'))
     await new Promise<void>(resolve => attacker.listen(0, '127.0.0.1', resolve))
     at.attacker = (attacker.address() as AddressInfo).port
   })
-  afterEach(async () => {
-    await browser.closePages()
-    browser.complaints.splice(0) // refusals are what is wanted
-  })
-  afterAll(async () => {
-    await browser?.close()
+  afterAll(() => {
     attacker?.close()
-    await killAllNodes()
-    folder.remove()
   })
 
   it.each([

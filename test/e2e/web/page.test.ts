@@ -2,13 +2,14 @@ import { readdirSync, statSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { HttpClient, type PhotoMeta } from '../../support/http-client.js'
-import { killAllNodes, NodeProcess, REPOSITORY, temporaryFolder } from '../../support/node-process.js'
+import { NodeProcess, REPOSITORY } from '../../support/node-process.js'
 import { scene, toImage } from '../../support/test-pictures.js'
 import { until } from '../../support/until.js'
 import { barriers } from '../../support/web/barriers.js'
-import { RealBrowser, SKIPS_PAGES } from '../../support/web/browser.js'
+import { LOOKS, SKIPS_PAGES } from '../../support/web/browser.js'
+import { pagesForTests } from '../../support/web/pages-for-tests.js'
 
 /*
  * The page in a real browser, in front of a real node, under the policy that the node sends. The console has to stay empty.
@@ -17,11 +18,10 @@ const PICTURES = 40
 const KB = 1_000
 const UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/
 
-const folder = temporaryFolder('page')
-const trip = join(folder.path, 'trip')
+const browser = pagesForTests('page')
+const trip = join(browser.folder, 'trip')
 let node: NodeProcess
 let client: HttpClient
-let browser: RealBrowser
 let paths: string[]
 
 async function makePictures(): Promise<string[]> {
@@ -69,20 +69,10 @@ const metas = async (): Promise<readonly PhotoMeta[]> =>
 describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
   beforeAll(async () => {
     paths = await makePictures()
-    node = await NodeProcess.start({ dataDir: join(folder.path, 'data') })
+    node = await NodeProcess.start({ dataDir: join(browser.folder, 'data') })
     client = new HttpClient(node.url)
-    browser = await RealBrowser.start()
   })
-  afterEach(async () => {
-    await browser.closePages()
-    expect(browser.complaints.splice(0)).toEqual([])
-  })
-  afterAll(async () => {
-    client?.close()
-    await browser?.close()
-    await killAllNodes()
-    folder.remove()
-  })
+  afterAll(() => client?.close())
 
   it('of an empty node says what to do, and takes a folder that is dropped; a second drop sends nothing', async () => {
     const page = await browser.open(node.url)
@@ -124,6 +114,7 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     const { photo_id } = await client.json<{ photo_id: string }>('PUT', `/v1/photos?${query}`, 201, { body: bytes })
     await page.locator(`[data-id="${photo_id}"]`).waitFor()
     await until('its thumb is shown', 90_000, async () => (await shownTiles(page)).some(({ id }) => id === photo_id))
+    await page.getByRole('heading', { name: `${PICTURES + 1} photos` }).waitFor()
     for (const { id, src } of await shownTiles(page)) expect(UUID.exec(src)?.[0] ?? src).toBe(id)
   })
 
@@ -209,7 +200,7 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
       const problem = { code: 'ERR_OVERLOADED', title: '', status: 503, detail: '' }
       return await route.fulfill({ status: 503, headers: { 'retry-after': '2' }, json: problem })
     })
-    const busy = join(folder.path, 'busy.jpg')
+    const busy = join(browser.folder, 'busy.jpg')
     await writeFile(
       busy,
       await toImage(scene(77, 300, 200))
@@ -273,7 +264,7 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     const bytes = await toImage(scene(123, 300, 200))
       .jpeg()
       .toBuffer()
-    const path = join(folder.path, 'again.jpg')
+    const path = join(browser.folder, 'again.jpg')
     await writeFile(path, bytes)
     const query = '/v1/photos?filename=again.jpg'
     const { photo_id: id } = await client.json<{ photo_id: string }>('PUT', query, 201, { body: bytes })
@@ -315,12 +306,7 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     await page.getByRole('heading', { name: 'In names, captions and places' }).waitFor()
   })
 
-  it.each([
-    ['light', 1280],
-    ['dark', 1280],
-    ['light', 390],
-    ['dark', 390]
-  ] as const)('has no barriers in %s, %i px wide', async (scheme, width) => {
+  it.each(LOOKS)('has no barriers in %s, %i px wide', async (scheme, width) => {
     const [photo] = await metas()
     const page = await browser.open(node.url, { scheme, width, height: 844 })
     await untilShown(page, 4)
@@ -359,6 +345,8 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
       await tile.hover()
       await tile.getByRole('button').click()
     }
+    for (const word of ['Album', 'Tag', 'Favourite', 'Archive', 'Download', 'Delete'])
+      await page.locator('.selection-bar').getByText(word, { exact: true }).waitFor()
     await page.getByRole('button', { name: 'Favourite' }).click()
     await page.getByText('2 photos marked as favourites').waitFor()
     await page.locator('.badge-favourite').nth(1).waitFor()
@@ -382,6 +370,31 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     expect(await client.json('GET', '/trash', 200)).toMatchObject({ total: 0 })
   })
 
+  it('shows what looks like the words, and the rest when it is asked for', async () => {
+    const [first, second] = await metas()
+    const page = await browser.open(node.url)
+    let scores = [0.7, 0.2]
+    const status = await client.json<object>('GET', '/status', 200)
+    await page.route('**/status', route => route.fulfill({ json: { ...status, model: 'mobilenet' } }))
+    await page.route('**/search?*', route => {
+      const results = [first, second].map((photo, i) => ({ photo_id: photo?.photo_id, score: scores[i] }))
+      const coverage = { shards_ok: 64, shards_total: 64, fraction: 1 }
+      return route.fulfill({ json: { results, coverage, model: 'mobilenet', model_id: '' } })
+    })
+    const found = page.getByRole('region', { name: 'Photos that look like it' }).getByRole('img')
+    await page.goto(`${node.url}/#/search?q=daisy`)
+    await found.first().waitFor()
+    expect(await found.count()).toBe(1)
+    await page.getByRole('button', { name: 'Show 1 photo less like it' }).click()
+    await found.nth(1).waitFor()
+    scores = [0.3, 0.2]
+    await page.goto(`${node.url}/#/search?q=invoice`)
+    await page.getByText('No photo looks much like “invoice”.').waitFor()
+    expect(await found.count()).toBe(0)
+    await page.getByRole('button', { name: 'Show 2 photos less like it' }).click()
+    await found.nth(1).waitFor()
+  })
+
   it('tags all that a search by words finds', async () => {
     const { total } = await client.json<{ total: number }>('GET', '/photos?q=IMG', 200)
     const page = await browser.open(`${node.url}/#/search?q=IMG`)
@@ -403,7 +416,7 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     await node.kill9()
     await page.locator('.lost').getByText('does not answer.').waitFor()
     expect((await shownTiles(page)).length).toBeGreaterThan(3)
-    node = await NodeProcess.start({ dataDir: join(folder.path, 'data'), flags: ['--http', `127.0.0.1:${port}`] })
+    node = await NodeProcess.start({ dataDir: join(browser.folder, 'data'), flags: ['--http', `127.0.0.1:${port}`] })
     await page.locator('.lost').waitFor({ state: 'detached' })
     // the browser itself says which requests failed
     const expected = /net::ERR_/

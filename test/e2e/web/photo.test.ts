@@ -1,12 +1,13 @@
 import type { Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { packetOf, xmpSegment } from '../../support/head-files.js'
 import { HttpClient } from '../../support/http-client.js'
 import { directoryOf, MOTION, MOVIE } from '../../support/motion-files.js'
-import { killAllNodes, NodeProcess, temporaryFolder } from '../../support/node-process.js'
+import { NodeProcess } from '../../support/node-process.js'
 import { scene, toImage } from '../../support/test-pictures.js'
 import { until } from '../../support/until.js'
-import { RealBrowser, SKIPS_PAGES } from '../../support/web/browser.js'
+import { SKIPS_PAGES } from '../../support/web/browser.js'
+import { pagesForTests } from '../../support/web/pages-for-tests.js'
 
 /* One photo in a real browser: what a person may change of it, its moment, and those that follow it. */
 
@@ -17,10 +18,9 @@ interface Meta {
   readonly place: { readonly lat: number; readonly lon: number; readonly country: string | null } | null
 }
 
-const folder = temporaryFolder('photo-page')
+const browser = pagesForTests('photo-page')
 let node: NodeProcess
 let client: HttpClient
-let browser: RealBrowser
 
 const metaOf = (id: string): Promise<Meta> => client.json<Meta>('GET', `/photo/${id}/meta`, 200)
 
@@ -55,20 +55,10 @@ async function openPhoto(id: string): Promise<Page> {
 
 describe.skipIf(SKIPS_PAGES).sequential('a photo on the page', () => {
   beforeAll(async () => {
-    node = await NodeProcess.start({ dataDir: folder.path })
+    node = await NodeProcess.start({ dataDir: browser.folder })
     client = new HttpClient(node.url)
-    browser = await RealBrowser.start()
   })
-  afterEach(async () => {
-    await browser.closePages()
-    expect(browser.complaints.splice(0)).toEqual([])
-  })
-  afterAll(async () => {
-    client?.close()
-    await browser?.close()
-    await killAllNodes()
-    folder.remove()
-  })
+  afterAll(() => client?.close())
 
   it('gets the date, the place and the name that a person gives it, and those of its file again', async () => {
     const id = await put(await picture(1), 'IMG_20240701_100000.jpg')
@@ -162,6 +152,48 @@ describe.skipIf(SKIPS_PAGES).sequential('a photo on the page', () => {
     await page.locator('.lightbox-large img.is-ready').waitFor()
     expect((await said(second)).tags).toEqual(['sea'])
     expect(browser.complaints.splice(0).filter(text => !/status of 41[02]/.test(text))).toEqual([])
+  })
+
+  it('keeps what is typed when the tab is closed, and when it crashes', async () => {
+    const id = await put(await picture(8), 'closed.jpg')
+    const captionOf = async (): Promise<string | null> =>
+      (await client.json<{ caption: string | null }>('GET', `/photo/${id}/meta`, 200)).caption
+    const closed = await openPhoto(id)
+    await closed.keyboard.press('i')
+    await closed.getByLabel('Caption').fill('Before it was closed')
+    await closed.goto('about:blank')
+    await until('it is saved', 90_000, async () => (await captionOf()) === 'Before it was closed')
+
+    const again = async (): Promise<Page> => {
+      const page = await closed.context().newPage()
+      await page.goto(`${node.url}/#/photo/${id}`)
+      await page.locator('.lightbox-large img.is-ready').waitFor()
+      await page.keyboard.press('i')
+      return page
+    }
+    const crashed = await again()
+    await crashed.getByLabel('Caption').fill('Before it crashed')
+    await Promise.all([crashed.waitForEvent('crash'), crashed.goto('chrome://crash').catch(() => {})])
+    expect(await captionOf()).toBe('Before it was closed')
+    const back = await again()
+    await until('it is saved', 90_000, async () => (await captionOf()) === 'Before it crashed')
+    expect(await back.getByLabel('Caption').inputValue()).toBe('Before it crashed')
+
+    // somebody else was faster: nothing of theirs is replaced before a person has looked
+    await back.getByLabel('Caption').fill('Mine')
+    await Promise.all([back.waitForEvent('crash'), back.goto('chrome://crash').catch(() => {})])
+    await client.patchMeta(id, { caption: 'Theirs' })
+    const last = await again()
+    const caption = last.getByLabel('Caption')
+    await last.getByText('The caption is now: “Theirs”.', { exact: false }).waitFor()
+    expect(await caption.inputValue()).toBe('Mine')
+    await last.keyboard.press('i')
+    await caption.waitFor({ state: 'detached' })
+    expect(await captionOf()).toBe('Theirs')
+    await last.keyboard.press('i')
+    await last.getByText('The caption is now: “Theirs”.', { exact: false }).waitFor()
+    await caption.press('Enter')
+    await until('it is replaced', 90_000, async () => (await captionOf()) === 'Mine')
   })
 
   it('is found by its tags and albums, and by its year', async () => {

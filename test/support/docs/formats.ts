@@ -43,6 +43,11 @@ const CHAPTERS: readonly Chapter[] = [
       { title: 'Graves', path: 'src/domain/graves.ts' },
       { title: 'The fields of a photo', path: 'src/domain/photo.ts' },
       { title: 'The fields of an album', path: 'src/domain/album.ts' },
+      { title: 'The fields of an account', path: 'src/domain/user.ts' },
+      { title: 'What an account may do', path: 'src/domain/access.ts' },
+      { title: 'The fields of a session', path: 'src/domain/session-record.ts' },
+      { title: 'The fields of an API key', path: 'src/domain/api-key.ts' },
+      { title: 'The settings of the cluster', path: 'src/domain/settings-record.ts' },
       { title: 'What the head of a file says', path: 'src/domain/photo-facts.ts' },
       { title: 'What was found out about a photo', path: 'src/domain/findings.ts' }
     ]

@@ -16,6 +16,14 @@ export interface PageInit {
   readonly scheme?: 'light' | 'dark'
 }
 
+/** In which a page has to be good: scheme, and width in px. */
+export const LOOKS = [
+  ['light', 1280],
+  ['dark', 1280],
+  ['light', 390],
+  ['dark', 390]
+] as const
+
 /** A real browser, with no part of its policies turned off. */
 export class RealBrowser {
   readonly #browser: Browser
@@ -35,13 +43,14 @@ export class RealBrowser {
   /** A page in a profile of its own. */
   async open(url: string, { width = 1280, height = 800, scheme = 'light' }: PageInit = {}): Promise<Page> {
     const isPhone = width < 600
-    const page = await this.#browser.newPage({
+    const context = await this.#browser.newContext({
       viewport: { width, height },
       colorScheme: scheme,
       hasTouch: isPhone,
       isMobile: isPhone,
       deviceScaleFactor: isPhone ? 2 : 1
     })
+    const page = await context.newPage()
     page.setDefaultTimeout(120_000)
     page.on('console', (message: ConsoleMessage) =>
       this.complaints.push(`${message.type()}: ${message.text()} ${message.location().url}`)

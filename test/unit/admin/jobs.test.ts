@@ -66,9 +66,9 @@ describe('Jobs', () => {
   test('jobs of one kind on different subjects run beside each other', async () => {
     const { jobs } = withJobs()
     const never: JobTask = () => new Promise(() => {})
-    const [a, b] = ['a', 'b'].map(subject => jobs.start('backup', never, subject))
+    const [a, b] = ['a', 'b'].map(subject => jobs.start('backup', never, { subject }))
     expect(a?.id).not.toBe(b?.id)
-    expect(jobs.start('backup', never, 'a').id).toBe(a?.id)
+    expect(jobs.start('backup', never, { subject: 'a' }).id).toBe(a?.id)
     expect([jobs.running('backup', 'b')?.id, jobs.running('backup'), jobs.running('verify', 'a')]).toEqual([
       b?.id,
       undefined,
@@ -113,6 +113,28 @@ describe('Jobs', () => {
     await clock.advance(5_000)
     expect(heard.slice(4)).toEqual([expect.stringMatching(/ done 250$/)])
     expect(clock.pending).toBe(0)
+  })
+
+  test('one that can be stopped ends soon, and says what it has done until then', async () => {
+    const { jobs, clock } = withJobs()
+    const { id } = jobs.start(
+      'batch',
+      async (_, signal) => {
+        let done = 0
+        for (; !signal.aborted; done++) await clock.sleep(10)
+        return { done }
+      },
+      { isStoppable: true }
+    )
+    await clock.advance(25)
+    expect(jobs.cancel(id)).toMatchObject({ id, state: 'running' })
+    await clock.advance(10)
+    const ended = { state: 'cancelled', result: { done: 3 }, error: undefined }
+    expect(jobs.get(id)).toMatchObject(ended)
+    expect(jobs.cancel(id)).toMatchObject(ended)
+    const scrub = jobs.start('scrub', untilAborted)
+    expect(() => jobs.cancel(scrub.id)).toThrow(expect.objectContaining({ code: 'ERR_JOB_NOT_STOPPABLE' }))
+    expect(() => jobs.cancel('none')).toThrow(expect.objectContaining({ code: 'ERR_NO_SUCH_JOB' }))
   })
 
   test('stop cancels running jobs, waits for them, and lets none start', async () => {

@@ -1,11 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { silentLog } from '../../../src/core/log.js'
+import { readAllMatches } from '../../../src/directory/all-matches.js'
+import type { Filters } from '../../../src/directory/cursor.js'
 import { Directory } from '../../../src/directory/directory.js'
 import type { Order } from '../../../src/directory/index-keys.js'
 import { READ_SIZES, type ReadSizes } from '../../../src/directory/index-reader.js'
 import { indexOf } from '../../../src/directory/index-state.js'
-import { type DirectoryPage, type DirectoryQuery, runQuery } from '../../../src/directory/query.js'
+import { type DirectoryPage, type DirectoryQuery, type QueryBase, runQuery } from '../../../src/directory/query.js'
 import { hlcMs } from '../../../src/domain/hlc.js'
 import { viewPhoto } from '../../../src/domain/photo.js'
 import type { DirectoryRecord } from '../../../src/domain/record.js'
@@ -89,9 +91,16 @@ class Photos {
   }
 
   async page(query: DirectoryQuery, sizes: ReadSizes): Promise<DirectoryPage> {
+    return runQuery(await this.#base(), query, { sizes })
+  }
+
+  async all(query: Filters, sizes: ReadSizes, max = 1_000): Promise<string[]> {
+    return (await readAllMatches(await this.#base(), query, { inTimeline: false, max, sizes })).slice(0, 1_000)
+  }
+
+  async #base(): Promise<QueryBase> {
     const database = await this.#source.open()
-    const index = indexOf(INDEX_LANGUAGE, 0)
-    return runQuery({ database, index, count: term => this.directory.count(term) }, query, { sizes })
+    return { database, index: indexOf(INDEX_LANGUAGE, 0), count: term => this.directory.count(term) }
   }
 }
 
@@ -165,6 +174,8 @@ describe('a list by pages', () => {
         for (let cursor: string | undefined; ; ) {
           const inOrder = newestIn(query.order)
           const all = photos.live.sort(inOrder).filter(record => matches(record, query))
+          expect(await photos.all(query, sizes)).toEqual(ids(all))
+          expect(await photos.all(query, sizes, 2)).toEqual(ids(all.slice(0, 3)))
           const left = all.filter(record => last === undefined || inOrder(last, record) < 0)
           const page = await photos.page({ ...query, ...(cursor !== undefined && { cursor }) }, sizes)
           expect(ids(page.records)).toEqual(ids(left.slice(0, query.limit)))

@@ -298,3 +298,12 @@ test('a node that was empty at its start lays out nothing before it has been com
   await fixture.laidOut.layOut(fixture.doomed(3))
   expect(fixture.laidOut.size).toBe(3)
 })
+
+test('sessions and API keys stay ended, and are in no list', async () => {
+  const fixture = new Fixture()
+  const laidOut = await fixture.start()
+  const [photo, other] = fixture.doomed(2) as [Doomed, Doomed]
+  const session = { ...other, record: { ...other.record, kind: 'session' } }
+  await laidOut.layOut([session, photo, { ...session, record: { ...session.record, kind: 'key' } }])
+  expect(laidOut.list().map(({ key }) => key.kind)).toEqual(['photo'])
+})

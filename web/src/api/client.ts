@@ -1,6 +1,6 @@
-import type { paths } from './openapi-types.js'
+import type { components, paths } from './openapi-types.js'
 
-type Method = 'get' | 'post' | 'patch' | 'delete'
+type Method = 'get' | 'post' | 'put' | 'patch' | 'delete'
 type PathsWith<M extends Method> = {
   [P in keyof paths]: paths[P] extends Record<M, { responses: unknown }> ? P : never
 }[keyof paths]
@@ -16,17 +16,20 @@ type BodyOf<P extends keyof paths, M extends Method> =
       : undefined
     : undefined
 
-export type Meta = Answer<'/photo/{id}/meta'>
-export type Bucket = Answer<'/photos/timeline'>['buckets'][number]
-export type Columns = Answer<'/photos/timeline/{key}'>
-export type Album = Answer<'/v1/albums'>['albums'][number]
-export type TrashedPhoto = Answer<'/trash'>['photos'][number]
+type Named = components['schemas']
+export type Meta = Named['PhotoDetails']
+export type Bucket = Named['Bucket']
+export type Columns = Named['BucketPhotos']
+export type Album = Named['Album']
+export type TrashedPhoto = Named['TrashedPhoto']
 export type Cluster = Answer<'/cluster'>
-export type Member = Cluster['members'][number]
+export type Member = Named['Member']
 export type Status = Answer<'/status'>
-export type Job = Answer<'/v1/admin/jobs'>['jobs'][number]
-export type RecentEvent = Answer<'/events/recent'>['events'][number]
-export type SessionAnswer = Answer<'/session'>
+export type Job = Named['JobState']
+export type RecentEvent = Named['Event']
+export type SessionAnswer = Named['Session']
+export type UserAccount = Answer<'/v1/users'>['users'][number]
+export type ApiKey = Answer<'/v1/keys'>['keys'][number]
 
 export interface Ask {
   /** For the braces of the path. */
@@ -34,6 +37,8 @@ export interface Ask {
   readonly query?: URLSearchParams | Readonly<Record<string, string | number>>
   readonly headers?: Readonly<Record<string, string>>
   readonly signal?: AbortSignal | undefined
+  /** It goes on when the page is left; then nobody hears of the answer. For bodies below 64 KB. */
+  readonly keepalive?: boolean
 }
 
 /** The node has answered with an error, or not at all: then `code` is `ERR_NODE_UNREACHABLE`. */
@@ -57,6 +62,18 @@ export class ApiError extends Error {
 
 export const UNREACHABLE = 'ERR_NODE_UNREACHABLE'
 
+/** Whether somebody who may ask is logged in. */
+export interface Gate {
+  readonly isShut: () => boolean
+  /** The node has said so. */
+  readonly shut: () => void
+}
+
+/** Everybody's, also through a shut gate. */
+const SESSION = '/session'
+const SHUTTING: ReadonlySet<string> = new Set(['ERR_UNAUTHENTICATED', 'ERR_SESSION_ENDED', 'ERR_ACCOUNT_DISABLED'])
+const NO_GATE: Gate = { isShut: () => false, shut: () => {} }
+
 /** What asks, although the question has a body. */
 const READS: ReadonlySet<string> = new Set(['/v1/photos/exists', '/v1/photos/lookup'])
 
@@ -66,12 +83,17 @@ export class Api {
   /** Whether the node has answered the last request. */
   readonly #onReach: (isReached: boolean) => void
   readonly #isLost: () => boolean
+  readonly #gate: Gate
 
-  /** @param isLost - then nothing is changed: an answer that is not there would leave open whether it was */
-  constructor(fetcher: typeof fetch, onReach: (isReached: boolean) => void, isLost: () => boolean) {
+  /**
+   * @param isLost - then nothing is changed: an answer that is not there would leave open whether it was
+   * @param gate - while it is shut, nothing is asked but the session
+   */
+  constructor(fetcher: typeof fetch, onReach: (isReached: boolean) => void, isLost: () => boolean, gate = NO_GATE) {
     this.#fetch = fetcher
     this.#onReach = onReach
     this.#isLost = isLost
+    this.#gate = gate
   }
 
   async get<P extends PathsWith<'get'>>(path: P, ask: Ask = {}): Promise<Answer<P>> {
@@ -89,6 +111,10 @@ export class Api {
     return (await this.#json('POST', path, ask, body)).body as Answer<P, 'post'>
   }
 
+  async put<P extends PathsWith<'put'>>(path: P, body: BodyOf<P, 'put'>, ask: Ask = {}): Promise<Answer<P, 'put'>> {
+    return (await this.#json('PUT', path, ask, body)).body as Answer<P, 'put'>
+  }
+
   async patch<P extends PathsWith<'patch'>>(
     path: P,
     body: BodyOf<P, 'patch'>,
@@ -103,10 +129,12 @@ export class Api {
   }
 
   async #json(method: string, path: string, ask: Ask, body?: unknown): Promise<{ body: unknown; etag: string }> {
-    const { signal = null } = ask
+    const { signal = null, keepalive = false } = ask
+    const isForAll = path === SESSION
+    if (!isForAll && this.#gate.isShut()) throw new ApiError('ERR_UNAUTHENTICATED', 401, 'somebody has to log in first')
     if (method !== 'GET' && !READS.has(path) && this.#isLost())
       throw new ApiError(UNREACHABLE, 0, 'the node does not answer')
-    const init: RequestInit = { method, signal, headers: { ...ask.headers } }
+    const init: RequestInit = { method, signal, keepalive, headers: { ...ask.headers } }
     if (body !== undefined) {
       init.headers = { ...ask.headers, 'content-type': 'application/json' }
       init.body = JSON.stringify(body)
@@ -120,9 +148,21 @@ export class Api {
       throw new ApiError(UNREACHABLE, 0, 'the node does not answer')
     }
     this.#onReach(true)
-    if (!response.ok) throw problemOf(response.status, response.headers.get('retry-after'), await response.text())
-    return { body: await response.json(), etag: response.headers.get('etag') ?? '' }
+    if (!response.ok) {
+      const problem = problemOf(response.status, response.headers.get('retry-after'), await response.text())
+      if (!isForAll && endsSession(problem)) this.#gate.shut()
+      throw problem
+    }
+    return {
+      body: response.status === 204 ? undefined : await response.json(),
+      etag: response.headers.get('etag') ?? ''
+    }
   }
+}
+
+/** Whether somebody has to log in before it can succeed. */
+export function endsSession({ code }: Pick<ApiError, 'code'>): boolean {
+  return SHUTTING.has(code)
 }
 
 /** @param text - the body of the answer, a problem as a rule */

@@ -5,7 +5,7 @@ import { sizeUrl } from '../api/photo-urls.js'
 import { Dialog } from '../parts/dialog.js'
 import { Icon } from '../parts/icons.js'
 import { useLoaded } from '../parts/loaded.js'
-import { useWrites } from '../parts/lost-bar.js'
+import { useMayEdit, useWrites } from '../parts/lost-bar.js'
 import { NameForm } from '../parts/name-form.js'
 import { NameLinks } from '../parts/name-links.js'
 import { Problem } from '../parts/problem.js'
@@ -16,6 +16,7 @@ import { firstTags } from '../state/names.js'
 import { t } from '../texts/en.js'
 import { wordsFor } from '../texts/problems.js'
 import { PhotosPage } from './photos-page.js'
+import './albums-page.css'
 
 /** As many more are shown each time. */
 const TAGS = 100
@@ -26,6 +27,7 @@ export function AlbumsPage(): JSX.Element {
   const albums = useLoaded('albums', signal => app.api.get('/v1/albums', { signal }), { follows: true })
   const isAsking = useSignal(false)
   const writes = useWrites()
+  const mayEdit = useMayEdit()
   const create = async (title: string): Promise<void> => {
     isAsking.value = false
     try {
@@ -44,17 +46,19 @@ export function AlbumsPage(): JSX.Element {
     <ScrollPage>
       <div class="page-head">
         <h1>{t.albums}</h1>
-        <button
-          type="button"
-          class="button"
-          {...writes}
-          onClick={() => {
-            isAsking.value = true
-          }}
-        >
-          <Icon name="add" />
-          {t.albumsPage.create}
-        </button>
+        {mayEdit && (
+          <button
+            type="button"
+            class="button"
+            {...writes}
+            onClick={() => {
+              isAsking.value = true
+            }}
+          >
+            <Icon name="add" />
+            {t.albumsPage.create}
+          </button>
+        )}
       </div>
       {albums.error.value !== undefined && <Problem error={albums.error.value} onAgain={albums.load} />}
       <div class="shelf">
@@ -137,6 +141,7 @@ export function AlbumPage({ id }: { readonly id: string }): JSX.Element {
   const album = useLoaded(id, signal => app.api.get('/v1/albums/{id}', { params: { id }, signal }), { follows: true })
   const asks = useSignal<'rename' | 'delete' | undefined>(undefined)
   const writes = useWrites()
+  const mayEdit = useMayEdit()
   if (album.error.value !== undefined) return <Problem error={album.error.value} />
   const { name = '', count = 0 } = album.value.value ?? {}
   const close = (): void => {
@@ -173,30 +178,34 @@ export function AlbumPage({ id }: { readonly id: string }): JSX.Element {
         <h1>{name}</h1>
         <p class="quiet">{t.photos(count)}</p>
       </div>
-      <button
-        type="button"
-        class="icon-button"
-        aria-label={t.albumsPage.rename}
-        title={writes.title ?? t.albumsPage.rename}
-        disabled={writes.disabled}
-        onClick={() => {
-          asks.value = 'rename'
-        }}
-      >
-        <Icon name="edit" />
-      </button>
-      <button
-        type="button"
-        class="icon-button"
-        aria-label={t.albumsPage.delete}
-        title={writes.title ?? t.albumsPage.delete}
-        disabled={writes.disabled}
-        onClick={() => {
-          asks.value = 'delete'
-        }}
-      >
-        <Icon name="trash" />
-      </button>
+      {mayEdit && (
+        <>
+          <button
+            type="button"
+            class="icon-button"
+            aria-label={t.albumsPage.rename}
+            title={writes.title ?? t.albumsPage.rename}
+            disabled={writes.disabled}
+            onClick={() => {
+              asks.value = 'rename'
+            }}
+          >
+            <Icon name="edit" />
+          </button>
+          <button
+            type="button"
+            class="icon-button"
+            aria-label={t.albumsPage.delete}
+            title={writes.title ?? t.albumsPage.delete}
+            disabled={writes.disabled}
+            onClick={() => {
+              asks.value = 'delete'
+            }}
+          >
+            <Icon name="trash" />
+          </button>
+        </>
+      )}
     </div>
   )
   return (

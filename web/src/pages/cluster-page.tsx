@@ -15,6 +15,8 @@ import { happeningsOf } from './happenings.js'
 import { Jobs } from './jobs.js'
 import { RemoveMember } from './remove-member.js'
 import { safetyOf } from './safety.js'
+import '../styles/facts.css'
+import './cluster-page.css'
 
 const EVERY_MS = 3_000
 /** So many are read, and told in so many lines at most. */

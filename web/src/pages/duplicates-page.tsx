@@ -1,4 +1,3 @@
-import '../styles/duplicates.css'
 import { useSignal, useSignalEffect } from '@preact/signals'
 import type { JSX } from 'preact'
 import { useEffect, useMemo } from 'preact/hooks'
@@ -14,6 +13,7 @@ import { t } from '../texts/en.js'
 import { AcceptAll } from './accept-all.js'
 import { Group } from './duplicate-group.js'
 import { focusOn, mergedText, sayUndoable, sayWhy, useReview } from './use-review.js'
+import './duplicates-page.css'
 
 /** Photos that are there more than once: which of them stays, and what becomes of the others. */
 export function DuplicatesPage(): JSX.Element {
@@ -21,7 +21,9 @@ export function DuplicatesPage(): JSX.Element {
   const duplicates = useMemo(() => new Duplicates(app.api), [])
   const review = useReview(duplicates)
   const tier = useSignal<Tier>('exact')
-  const status = useLoaded('status', signal => app.api.get('/status', { signal }))
+  const status = useLoaded('status', async signal =>
+    app.session.can.peek().has('watch') ? await app.api.get('/status', { signal }) : undefined
+  )
   const { groups, counts, error } = duplicates
   const shown = groups.value ?? []
   const load = async (wanted?: Tier): Promise<void> => {

@@ -12,9 +12,10 @@ const SHOWN = 5
 /** Long work of the node: how far it is, how it ended; and the check that anybody may start. */
 export function Jobs(): JSX.Element {
   const app = useApp()
-  const { live, toasts } = app
+  const { live, session, toasts } = app
   const loaded = useLoaded('jobs', signal => app.api.get('/v1/admin/jobs', { signal }), { follows: true })
   const writes = useWrites()
+  const mayVerify = session.can.value.has('maintain')
   useEffect(() => live.onJob(loaded.load), [])
   const verify = async (): Promise<void> => {
     try {
@@ -31,11 +32,13 @@ export function Jobs(): JSX.Element {
     <section aria-label={words.jobs}>
       <div class="section-head">
         <h2>{words.jobs}</h2>
-        <button type="button" class="button" {...writes} onClick={() => void verify()}>
-          {words.verify}
-        </button>
+        {mayVerify && (
+          <button type="button" class="button" {...writes} onClick={() => void verify()}>
+            {words.verify}
+          </button>
+        )}
       </div>
-      <p class="quiet">{words.verifyHint}</p>
+      {mayVerify && <p class="quiet">{words.verifyHint}</p>}
       {jobs?.length === 0 && <p class="quiet">{words.noJobs}</p>}
       <ul class="jobs">
         {jobs?.slice(0, SHOWN).map(job => (

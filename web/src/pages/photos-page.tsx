@@ -1,17 +1,25 @@
 import type { JSX } from 'preact'
 import { useRef } from 'preact/hooks'
 import { Gallery } from '../parts/gallery.js'
+import { lazy } from '../parts/lazy.js'
 import { Problem } from '../parts/problem.js'
-import { SelectionBar } from '../parts/selection-bar.js'
 import { FileInput } from '../parts/shell.js'
 import { Waiting } from '../parts/waiting.js'
 import { useApp } from '../state/app.js'
 import { t } from '../texts/en.js'
 import { pickedFiles } from '../upload/dropped-files.js'
+import './photos-page.css'
+
+const SelectionBar = lazy(
+  async () => (await import('../parts/selection-bar.js')).SelectionBar,
+  () => null
+)
 
 export interface PhotosPageProps {
   readonly filters: Readonly<Record<string, string>>
-  /** Above the photos. */
+  /** What they have in common; default: they are all that there are. */
+  readonly title?: string
+  /** Above the photos; default: the title, and how many there are. */
   readonly head?: JSX.Element | undefined
   /** Said when there is none; by default how to upload the first ones. */
   readonly empty?: string
@@ -19,18 +27,20 @@ export interface PhotosPageProps {
 }
 
 /** The photos that the filters let through, in time. */
-export function PhotosPage({ filters, head, empty, album }: PhotosPageProps): JSX.Element {
+export function PhotosPage({ filters, title, head: ownHead, empty, album }: PhotosPageProps): JSX.Element {
   const app = useApp()
   const timeline = app.timeline(filters)
   const total = timeline.total.value
   const error = timeline.error.value
   if (error !== undefined && total === undefined) return <Problem error={error} onAgain={() => void timeline.load()} />
   if (total === undefined) return <Waiting />
+  const head = ownHead ?? <Head title={title} total={total} />
+  if (total === 0 && empty === undefined) return <FirstPhotos />
   if (total === 0)
     return (
       <>
         {head}
-        {empty === undefined ? <FirstPhotos /> : <p class="empty">{empty}</p>}
+        <p class="empty">{empty}</p>
       </>
     )
   return (
@@ -41,11 +51,28 @@ export function PhotosPage({ filters, head, empty, album }: PhotosPageProps): JS
   )
 }
 
+function Head({ title, total }: { readonly title: string | undefined; readonly total: number }): JSX.Element {
+  const said = t.photos(total)
+  return (
+    <div class="page-head in-gallery">
+      {title === undefined ? (
+        <h1 class="quiet">{said}</h1>
+      ) : (
+        <div>
+          <h1>{title}</h1>
+          <p class="quiet">{said}</p>
+        </div>
+      )}
+    </div>
+  )
+}
+
 function FirstPhotos(): JSX.Element {
-  const { uploads } = useApp()
+  const { uploads, session } = useApp()
   const files = useRef<HTMLInputElement>(null)
   const folder = useRef<HTMLInputElement>(null)
   const add = (picked: File[]): void => uploads.add(pickedFiles(picked))
+  if (!session.can.value.has('upload')) return <h1 class="empty">{t.library.emptyTitle}</h1>
   return (
     <div class="empty first-photos">
       <h1>{t.library.emptyTitle}</h1>

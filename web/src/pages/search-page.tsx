@@ -13,6 +13,8 @@ import { requireModel } from '../state/model.js'
 import { namesWith } from '../state/names.js'
 import { typedDate } from '../state/typed-facts.js'
 import { t } from '../texts/en.js'
+import { alikeCount } from './alike.js'
+import './search-page.css'
 
 const RESULTS_MAX = 36
 const SHOWN = 24
@@ -28,6 +30,8 @@ interface Results {
   readonly fraction: number
   /** How many there are in all; undefined: at least these. */
   readonly total?: number | undefined
+  /** So many, the first ones, show what was asked for; default: all. */
+  readonly alike?: number
 }
 
 /** What words find: in names, captions and places, and in the pictures. */
@@ -42,11 +46,13 @@ export function SearchPage({ q }: { readonly q: string }): JSX.Element {
   })
   const content = useLoaded(`content ${q}`, async signal => {
     if (q === '') return { photos: [], fraction: 1 }
-    await requireModel(app.api, signal)
-    const { results, coverage } = await app.api.get('/search', { query: { q, k: RESULTS_MAX }, signal })
+    await requireModel(app, signal)
+    const { results, coverage, model } = await app.api.get('/search', { query: { q, k: RESULTS_MAX }, signal })
+    const scores = results.map(({ score }) => score)
     return {
       photos: results.map(({ photo_id, score }) => ({ id: photo_id, score })),
-      fraction: coverage.fraction
+      fraction: coverage.fraction,
+      alike: alikeCount(scores, model)
     }
   })
   const names = useLoaded(`names ${q}`, signal => namesWith(app.api, q, signal))
@@ -79,9 +85,9 @@ export function SearchPage({ q }: { readonly q: string }): JSX.Element {
         }))}
       />
       <Names title={t.tags} names={tags.map(({ name, count }) => ({ route: { page: 'tag', name }, name, count }))} />
-      {isEmpty && <p class="empty">{t.searchPage.noWords(q)}</p>}
+      {isEmpty && <p class="none-found">{t.searchPage.noWords(q)}</p>}
       <ResultList title={t.searchPage.words} results={words} all={formatRoute({ page: 'found', q })} />
-      <ResultList title={t.searchPage.content} results={content} />
+      <ResultList title={t.searchPage.content} results={content} none={t.searchPage.noneAlike(q)} />
     </ScrollPage>
   )
 }
@@ -104,7 +110,7 @@ function Names({ title, names }: NamesProps): JSX.Element | null {
 export function SimilarPage({ id }: { readonly id: string }): JSX.Element {
   const app = useApp()
   const results = useLoaded(`similar ${id}`, async signal => {
-    await requireModel(app.api, signal)
+    await requireModel(app, signal)
     const answer = await app.api.get('/similar/{id}', { params: { id }, query: { k: RESULTS_MAX }, signal })
     return {
       photos: answer.results.map(({ photo_id, distance }) => ({ id: photo_id, score: distance })),
@@ -145,11 +151,18 @@ function ResultList(props: {
   readonly results: Loaded<Results>
   /** Where all of them are to be seen and selected. */
   readonly all?: string
+  /** Said when none of them shows what was asked for. */
+  readonly none?: string
 }): JSX.Element | null {
-  const { title, results, all } = props
+  const { title, results, all, none } = props
   const { value, error, load } = results
-  const limit = useSignal(all === undefined ? SHOWN : WORDS_MAX)
-  const photos = value.value?.photos ?? []
+  const presses = useSignal(0)
+  const { photos = [], alike = photos.length } = value.value ?? {}
+  const first = all === undefined ? Math.min(SHOWN, alike) : photos.length
+  /** How many are shown, after so many presses of the button. */
+  const steps = [first, alike, photos.length].filter((count, i, counts) => i === 0 || count > (counts[i - 1] ?? 0))
+  const shown = steps[presses.value] ?? photos.length
+  const next = steps[presses.value + 1]
   if (error.value === undefined && value.value?.photos.length === 0) return null
   return (
     <section class="results" aria-label={title}>
@@ -168,8 +181,9 @@ function ResultList(props: {
       {value.value !== undefined && value.value.fraction < 1 && (
         <p class="quiet">{t.searchPage.partial(value.value.fraction)}</p>
       )}
+      {value.value !== undefined && shown === 0 && <p class="none-found">{none}</p>}
       <ul class="grid">
-        {photos.slice(0, limit.value).map(({ id, score }) => (
+        {photos.slice(0, shown).map(({ id, score }) => (
           <li key={id}>
             <a href={formatRoute({ page: 'photo', id })} title={score === undefined ? '' : t.searchPage.score(score)}>
               <img src={sizeUrl(id, 'small')} alt={t.photo.dialog} loading="lazy" decoding="async" />
@@ -177,15 +191,15 @@ function ResultList(props: {
           </li>
         ))}
       </ul>
-      {photos.length > limit.value && (
+      {next !== undefined && (
         <button
           type="button"
           class="button"
           onClick={() => {
-            limit.value = RESULTS_MAX
+            presses.value++
           }}
         >
-          {t.more}
+          {next > alike ? t.searchPage.lessAlike(next - shown) : t.more}
         </button>
       )}
     </section>

@@ -12,6 +12,7 @@ import { emptyTrash, restorePhotos } from '../state/edits.js'
 import { t } from '../texts/en.js'
 import { words } from '../texts/en-trash.js'
 import { wordsFor } from '../texts/problems.js'
+import './trash-page.css'
 
 const PAGE = 100
 const DAY_MS = 86_400_000

@@ -2,6 +2,7 @@ import type { ComponentChildren, JSX } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import { t } from '../texts/en.js'
 import { Icon } from './icons.js'
+import './dialog.css'
 
 export interface DialogProps {
   readonly title: string

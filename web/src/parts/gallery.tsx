@@ -13,6 +13,7 @@ import { Icon } from './icons.js'
 import { type KeyActions, type SelectionKey, useKeys } from './keys.js'
 import { Scrubber } from './scrubber.js'
 import { Tile, tileName } from './tile.js'
+import './gallery.css'
 
 /** Pictures are not asked for while so many views pass in a second. */
 const FAST_VIEWS_PER_S = 4
@@ -329,7 +330,7 @@ function GallerySection(props: GallerySectionProps): JSX.Element | null {
             aria-label={t.library.selectMonth(title)}
             onClick={() => props.onSelectMonth(part.index)}
           >
-            <Icon name="check" />
+            {isAllChosen && <Icon name="check" />}
           </button>
         </header>
       )}

@@ -2,6 +2,7 @@ import type { JSX } from 'preact'
 import { KEYS, type Scope } from '../keys.js'
 import { t } from '../texts/en.js'
 import { Dialog } from './dialog.js'
+import './key-list.css'
 
 const SCOPES: readonly Scope[] = ['everywhere', 'gallery', 'photo', 'duplicates']
 const NAMES: Readonly<Record<string, string>> = {

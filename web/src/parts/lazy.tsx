@@ -12,8 +12,11 @@ export async function fetchParts(): Promise<void> {
   for (const load of parts) await load().catch(() => {}) // whoever shows it tries again, and says so
 }
 
-/** A part of the page that is fetched when it is first shown, or before. */
-export function lazy<P extends object>(load: () => Promise<FunctionComponent<P>>): FunctionComponent<P> {
+/** A part of the page that is fetched when it is first shown, or before. @param Meanwhile - in its place until it is there */
+export function lazy<P extends object>(
+  load: () => Promise<FunctionComponent<P>>,
+  Meanwhile: FunctionComponent = Waiting
+): FunctionComponent<P> {
   let part: FunctionComponent<P> | undefined
   parts.push(load)
   return function Lazy(props: P): JSX.Element {
@@ -27,7 +30,7 @@ export function lazy<P extends object>(load: () => Promise<FunctionComponent<P>>
       }, reloadOnce)
     }, [])
     const Part = part
-    return isThere.value && Part !== undefined ? <Part {...props} /> : <Waiting />
+    return isThere.value && Part !== undefined ? <Part {...props} /> : <Meanwhile />
   }
 }
 

@@ -9,11 +9,12 @@ import { t } from '../texts/en.js'
 import { wordsFor } from '../texts/problems.js'
 import { Icon, type IconName } from './icons.js'
 import { type KeyActions, useKeys } from './keys.js'
-import { LostBar, useWrites } from './lost-bar.js'
+import { LostBar, useMayEdit, useWrites } from './lost-bar.js'
 import { PhotoInfo } from './photo-info.js'
 import { Problem } from './problem.js'
 import { nameOf, Stage } from './stage.js'
 import { ToastArea } from './toast.js'
+import './lightbox.css'
 
 /** How long a photo of a slide show stays, once it is there. */
 const SLIDE_MS = 5_000
@@ -34,6 +35,7 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
   const isDeleting = useRef(false)
   const isPlaying = useSignal(false)
   const isSlideShow = useSignal(false)
+  const mayEdit = useMayEdit()
 
   const read = async (signal?: AbortSignal): Promise<void> => {
     if (isDeleting.current) return
@@ -59,7 +61,6 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
     meta.value = undefined
     isZoomed.value = false
     isPlaying.value = false
-    app.lastShown.value = id
     void read(abort.signal).then(async () => {
       const day = dayOf(meta.peek()?.body)
       const order = app.order.peek()
@@ -86,6 +87,7 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
     else app.go({ page: 'photo', id: deleted })
   }
   const remove = async (): Promise<void> => {
+    if (!mayEdit) return
     isDeleting.current = true
     try {
       const { failed } = await deletePhotos(app.api, [id])
@@ -102,6 +104,7 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
     }
   }
   const rate = async (rating: number): Promise<void> => {
+    if (!mayEdit) return
     try {
       await editPhoto(app.api, id, { rating: rating === 0 ? null : rating }, undefined)
       await read()
@@ -113,6 +116,7 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
     }
   }
   const like = async (): Promise<void> => {
+    if (!mayEdit) return
     const favourite = meta.peek()?.body.favourite !== true
     try {
       // a mark is of nobody's making, so it need not meet what was seen
@@ -207,16 +211,18 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
             />
             <ToolButton icon="zoom" label={t.photo.zoom} isOn={isZoomed.value} onClick={toggleZoom} />
           </span>
-          <ToolButton
-            icon="heart"
-            label={t.photo.favourite}
-            isOn={body?.favourite === true}
-            {...writes}
-            onClick={() => void like()}
-          />
+          {mayEdit && (
+            <ToolButton
+              icon="heart"
+              label={t.photo.favourite}
+              isOn={body?.favourite === true}
+              {...writes}
+              onClick={() => void like()}
+            />
+          )}
           <ToolButton icon="download" label={t.photo.download} onClick={download} />
           <ToolButton icon="info" label={t.photo.info} isOn={hasInfo.value} onClick={toggleInfo} />
-          <ToolButton icon="trash" label={t.photo.delete} {...writes} onClick={() => void remove()} />
+          {mayEdit && <ToolButton icon="trash" label={t.photo.delete} {...writes} onClick={() => void remove()} />}
         </div>
         {error.value !== undefined ? (
           <Problem error={error.value} onAgain={() => void read()} />

@@ -15,11 +15,14 @@ export function useLoaded<T>(
   ask: (signal: AbortSignal) => Promise<T>,
   { follows = false, everyMs }: { readonly follows?: boolean; readonly everyMs?: number } = {}
 ): Loaded<T> {
-  const { live, timers } = useApp()
+  const { live, timers, session } = useApp()
+  // what is shown stays while somebody has to log in, and is read anew afterwards
+  const isOut = session.access.value === 'out'
   const value = useSignal<T | undefined>(undefined)
   const error = useSignal<ApiError | undefined>(undefined)
   const round = useSignal(0)
   useEffect(() => {
+    if (isOut) return undefined
     const abort = new AbortController()
     ask(abort.signal).then(
       answer => {
@@ -34,7 +37,7 @@ export function useLoaded<T>(
       }
     )
     return () => abort.abort()
-  }, [key, round.value])
+  }, [key, round.value, isOut])
   useEffect(() => {
     value.value = undefined
     error.value = undefined

@@ -3,6 +3,7 @@ import { formatRoute } from '../router.js'
 import { useApp } from '../state/app.js'
 import { samePlaceAt } from '../state/session.js'
 import { t } from '../texts/en.js'
+import './lost-bar.css'
 
 /** The node does not answer: says so, and leads to the same place at others. */
 export function LostBar(): JSX.Element | null {
@@ -27,6 +28,11 @@ export function LostBar(): JSX.Element | null {
       )}
     </div>
   )
+}
+
+/** Whether who is here may change photos and albums, or delete them. */
+export function useMayEdit(): boolean {
+  return useApp().session.can.value.has('edit')
 }
 
 /** For buttons and fields that change something: they rest while nothing can be changed, and say why. */

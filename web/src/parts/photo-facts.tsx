@@ -6,7 +6,7 @@ import { dateText, placeText, typedDate, typedPlace } from '../state/typed-facts
 import { t } from '../texts/en.js'
 import { wordsFor } from '../texts/problems.js'
 import { Icon } from './icons.js'
-import { useWrites } from './lost-bar.js'
+import { useMayEdit, useWrites } from './lost-bar.js'
 
 export interface PhotoFactsProps {
   readonly meta: Meta
@@ -98,6 +98,7 @@ function EditableFact({ label, hint, text, children, onText }: EditableFactProps
   const isOpen = useSignal(false)
   const wrong = useSignal<string | undefined>(undefined)
   const writes = useWrites()
+  const mayEdit = useMayEdit()
   const close = (): void => {
     isOpen.value = false
     wrong.value = undefined
@@ -110,18 +111,20 @@ function EditableFact({ label, hint, text, children, onText }: EditableFactProps
     return (
       <dd class="fact">
         <span>{children}</span>
-        <button
-          type="button"
-          class="icon-button"
-          aria-label={label}
-          title={writes.title ?? label}
-          disabled={writes.disabled}
-          onClick={() => {
-            isOpen.value = true
-          }}
-        >
-          <Icon name="edit" />
-        </button>
+        {mayEdit && (
+          <button
+            type="button"
+            class="icon-button"
+            aria-label={label}
+            title={writes.title ?? label}
+            disabled={writes.disabled}
+            onClick={() => {
+              isOpen.value = true
+            }}
+          >
+            <Icon name="edit" />
+          </button>
+        )}
       </dd>
     )
   return (

@@ -11,9 +11,11 @@ import { t } from '../texts/en.js'
 import { wordsFor } from '../texts/problems.js'
 import { Icon } from './icons.js'
 import { useLoaded } from './loaded.js'
-import { useWrites } from './lost-bar.js'
+import { useMayEdit, useWrites } from './lost-bar.js'
 import { PhotoCaption } from './photo-caption.js'
 import { PhotoFacts } from './photo-facts.js'
+import '../styles/facts.css'
+import './photo-info.css'
 
 const SIMILAR_MAX = 12
 
@@ -28,6 +30,7 @@ export interface PhotoInfoProps {
 /** What is known of a photo, and what a person may change. */
 export function PhotoInfo({ meta, onChange, onClose, onRate }: PhotoInfoProps): JSX.Element {
   const app = useApp()
+  const mayEdit = useMayEdit()
   const { body, etag } = meta
   const { photo_id: id } = body
   const note = useSignal('')
@@ -97,8 +100,8 @@ export function PhotoInfo({ meta, onChange, onClose, onRate }: PhotoInfoProps): 
           {note.value}
         </p>
       )}
-      <PhotoCaption meta={meta} onChange={onChange} onProblem={say} />
-      <Stars rating={body.rating ?? 0} onRate={onRate} />
+      {mayEdit ? <PhotoCaption meta={meta} onChange={onChange} onProblem={say} /> : <p>{body.caption}</p>}
+      {(mayEdit || body.rating !== null) && <Stars rating={body.rating ?? 0} onRate={onRate} />}
       <Labels
         title={t.tags}
         add={t.photo.addTag}
@@ -167,8 +170,10 @@ function Stars({
   readonly rating: number
   readonly onRate: (rating: number) => void
 }): JSX.Element {
+  const { disabled, title } = useWrites()
+  const mayEdit = useMayEdit()
   return (
-    <fieldset class="stars" {...useWrites()}>
+    <fieldset class="stars" disabled={disabled || !mayEdit} title={title}>
       <legend>{t.photo.rating}</legend>
       {[1, 2, 3, 4, 5].map(n => (
         <button
@@ -198,6 +203,8 @@ interface LabelsProps {
 }
 
 function Labels({ title, add, known, children, onAdd }: LabelsProps): JSX.Element {
+  const writes = useWrites()
+  const mayEdit = useMayEdit()
   const list = `list-${title}`
   const input = useRef<HTMLInputElement>(null)
   const typed = useRef('')
@@ -219,39 +226,41 @@ function Labels({ title, add, known, children, onAdd }: LabelsProps): JSX.Elemen
     <section class="labels" aria-label={title}>
       <h3>{title}</h3>
       <ul class="chips">{children}</ul>
-      <form
-        onSubmit={event => {
-          event.preventDefault()
-          void take()
-        }}
-      >
-        <input
-          ref={input}
-          name="name"
-          onInput={({ currentTarget }) => {
-            typed.current = currentTarget.value
-          }}
-          onBlur={() => void take()}
-          onKeyDown={event => {
-            if (event.key !== 'Escape') return
+      {mayEdit && (
+        <form
+          onSubmit={event => {
             event.preventDefault()
-            event.stopPropagation()
-            write('')
-            event.currentTarget.blur()
+            void take()
           }}
-          list={list}
-          placeholder={add}
-          aria-label={add}
-          maxLength={100}
-          autocomplete="off"
-          {...useWrites()}
-        />
-        <datalist id={list}>
-          {known.slice(0, 200).map(name => (
-            <option key={name} value={name} />
-          ))}
-        </datalist>
-      </form>
+        >
+          <input
+            ref={input}
+            name="name"
+            onInput={({ currentTarget }) => {
+              typed.current = currentTarget.value
+            }}
+            onBlur={() => void take()}
+            onKeyDown={event => {
+              if (event.key !== 'Escape') return
+              event.preventDefault()
+              event.stopPropagation()
+              write('')
+              event.currentTarget.blur()
+            }}
+            list={list}
+            placeholder={add}
+            aria-label={add}
+            maxLength={100}
+            autocomplete="off"
+            {...writes}
+          />
+          <datalist id={list}>
+            {known.slice(0, 200).map(name => (
+              <option key={name} value={name} />
+            ))}
+          </datalist>
+        </form>
+      )}
     </section>
   )
 }
@@ -264,12 +273,16 @@ interface ChipProps {
 }
 
 function Chip({ href, remove, children, onRemove }: ChipProps): JSX.Element {
+  const writes = useWrites()
+  const mayEdit = useMayEdit()
   return (
     <li class="chip">
       {href === undefined ? <span>{children}</span> : <a href={href}>{children}</a>}
-      <button type="button" aria-label={remove} {...useWrites()} onClick={onRemove}>
-        <Icon name="close" />
-      </button>
+      {mayEdit && (
+        <button type="button" aria-label={remove} {...writes} onClick={onRemove}>
+          <Icon name="close" />
+        </button>
+      )}
     </li>
   )
 }
@@ -288,6 +301,7 @@ function Versions({
     app.api.get('/photo/{id}/conflicts', { params: { id }, signal })
   )
   const writes = useWrites()
+  const mayEdit = useMayEdit()
   const conflicts = versions.value.value?.conflicts ?? []
   if (conflicts.length === 0) return null
   const restore = async (n: number): Promise<void> => {
@@ -308,9 +322,11 @@ function Versions({
         {conflicts.map(({ n, name, caption, rating }) => (
           <li key={n}>
             <span>{[caption ?? name, ...(rating === null ? [] : [t.photo.stars(rating)])].join(' · ')}</span>
-            <button type="button" class="button" {...writes} onClick={() => void restore(n)}>
-              {t.photo.restoreVersion}
-            </button>
+            {mayEdit && (
+              <button type="button" class="button" {...writes} onClick={() => void restore(n)}>
+                {t.photo.restoreVersion}
+              </button>
+            )}
           </li>
         ))}
       </ul>
@@ -321,7 +337,7 @@ function Versions({
 function Similar({ id }: { readonly id: string }): JSX.Element {
   const app = useApp()
   const similar = useLoaded(`similar ${id}`, async signal => {
-    await requireModel(app.api, signal)
+    await requireModel(app, signal)
     return await app.api.get('/similar/{id}', { params: { id }, query: { k: SIMILAR_MAX }, signal })
   })
   const { error, value } = similar

@@ -1,4 +1,5 @@
 import type { ComponentChildren, JSX } from 'preact'
+import './scroll-page.css'
 
 /** A page that is read from above: keys scroll it, so it can have the focus. */
 export function ScrollPage({ children }: { readonly children: ComponentChildren }): JSX.Element {

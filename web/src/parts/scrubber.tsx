@@ -4,6 +4,7 @@ import { useMemo, useRef } from 'preact/hooks'
 import type { Bucket } from '../api/client.js'
 import { type YearCount, YearScale } from '../layout/year-scale.js'
 import { t } from '../texts/en.js'
+import './scrubber.css'
 
 /** Years closer than this are not written out, as a share of the scale. */
 const LABEL_SPACE = 0.035

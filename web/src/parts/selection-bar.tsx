@@ -12,14 +12,16 @@ import {
   restorePhotos,
   tagPhotos
 } from '../state/edits.js'
-import { chosenCount, everything, NOTHING, type SelectableBucket } from '../state/selection.js'
+import { chosenCount, everything, isEverythingUnseen, NOTHING, type SelectableBucket } from '../state/selection.js'
 import type { Timeline } from '../state/timeline.js'
+import type { Change, ListOutcome } from '../state/whole-list.js'
 import { t } from '../texts/en.js'
 import { wordsFor } from '../texts/problems.js'
 import { Icon } from './icons.js'
 import { type KeyActions, type SelectionKey, useKeys } from './keys.js'
 import { lazy } from './lazy.js'
-import { useWrites } from './lost-bar.js'
+import { useMayEdit, useWrites } from './lost-bar.js'
+import './selection-bar.css'
 
 const AskTag = lazy(async () => (await import('./label-dialogs.js')).AskTag)
 const AskAlbum = lazy(async () => (await import('./label-dialogs.js')).AskAlbum)
@@ -30,11 +32,34 @@ export interface SelectionBarProps {
   readonly album?: string | undefined
 }
 
+/** What is done with the chosen photos: where all of a list is meant, and where they are named. */
+interface Act {
+  readonly all: Change
+  readonly named: (ids: readonly string[]) => Promise<Outcome>
+  /** Takes it back; undefined: that is not offered. */
+  readonly back?: Omit<Act, 'back'>
+}
+
+interface Done {
+  readonly done: number
+  readonly failed: number
+  /** @returns how many photos are again as they were */
+  readonly undo: () => Promise<number>
+}
+
+/** What the node does with very many photos. */
+interface Work {
+  readonly job: string
+  readonly done: number
+  readonly total: number
+}
+
 /** What can be done with the chosen photos; there only while some are. */
 export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Element | null {
   const app = useApp()
   const asks = useSignal<'tag' | 'album' | undefined>(undefined)
   const isBusy = useSignal(false)
+  const work = useSignal<Work | undefined>(undefined)
   const selection = app.selection.value
   const buckets: SelectableBucket[] = timeline.buckets.value.map(({ key, count }) => {
     const ids = timeline.photos(key)?.ids
@@ -42,45 +67,68 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
   })
   const count = chosenCount(selection, buckets)
 
-  const act = async (
-    change: (ids: readonly string[]) => Promise<Outcome>,
-    said: (n: number) => string,
-    back?: (ids: readonly string[]) => Promise<Outcome>
-  ): Promise<void> => {
+  /** Of photos that are not known, the node finds out which ones they are. */
+  const changeUnseen = async ({ all, back }: Act): Promise<Done> => {
+    const { allOf, changeAll } = await import('../state/whole-list.js')
+    const onProgress = (job: string, done: number): void => {
+      work.value = { job, done, total: count }
+    }
+    const components = { api: app.api, timers: app.timers, onProgress }
+    const toldOf = ({ done, failed, next }: ListOutcome): Done => ({
+      done,
+      failed,
+      undo: async () => (back === undefined ? 0 : (await next(back.all)).done)
+    })
+    return toldOf(await changeAll(components, { select: allOf(timeline), total: count }, all))
+  }
+  const changeSeen = async ({ named, back }: Act): Promise<Done> => {
+    const { done, failed } = await named(await chosenIds(timeline, app.selection.peek()))
+    return {
+      done: done.length,
+      failed,
+      undo: async () => (back === undefined ? 0 : (await back.named(done)).done.length)
+    }
+  }
+  const trying = async (what: () => Promise<void>): Promise<void> => {
     isBusy.value = true
     try {
-      const { done, failed } = await change(await chosenIds(timeline, app.selection.peek()))
-      const undo = async (): Promise<void> => {
-        const outcome = await (back as NonNullable<typeof back>)(done)
-        app.toasts.say(t.selection.restored(outcome.done.length))
-        await timeline.load()
-      }
-      const text = failed > 0 ? `${said(done.length)}. ${t.selection.failed(failed)}.` : said(done.length)
-      app.toasts.say(text, back && { label: t.undo, run: () => void undo() })
+      await what()
     } catch (error) {
       if (!(error instanceof ApiError)) throw error
       app.toasts.say(wordsFor(error.code, error.detail))
     } finally {
       isBusy.value = false
+      work.value = undefined
     }
     await timeline.load()
   }
-  const remove = (): void => {
-    if (count === 0) return
-    void act(
-      ids => deletePhotos(app.api, ids),
-      t.selection.deleted,
-      ids => restorePhotos(app.api, ids)
-    ).then(() => {
-      app.selection.value = NOTHING
+  const mayEdit = useMayEdit()
+  const act = (what: Act, said: (n: number) => string): Promise<void> =>
+    trying(async () => {
+      const isUnseen = isEverythingUnseen(app.selection.peek(), buckets)
+      const { done, failed, undo } = await (isUnseen ? changeUnseen(what) : changeSeen(what))
+      const run = (): void => void trying(async () => app.toasts.say(t.selection.restored(await undo())))
+      const text = failed > 0 ? `${said(done)}. ${t.selection.failed(failed)}.` : said(done)
+      app.toasts.say(text, what.back && { label: t.undo, run })
     })
-  }
-  const mark = (name: 'favourite' | 'archived', said: (n: number) => string): void =>
-    void act(
-      ids => markPhotos(app.api, ids, { [name]: true }),
-      said,
-      ids => markPhotos(app.api, ids, { [name]: false })
+  const remove = (): void => {
+    if (count === 0 || !mayEdit) return
+    const back = { all: { act: 'undelete' }, named: (ids: readonly string[]) => restorePhotos(app.api, ids) } as const
+    void act({ all: { act: 'delete' }, named: ids => deletePhotos(app.api, ids), back }, t.selection.deleted).then(
+      () => {
+        app.selection.value = NOTHING
+      }
     )
+  }
+  const mark = (name: 'favourite' | 'archived', said: (n: number) => string): void => {
+    const marked = (is: boolean): Omit<Act, 'back'> => ({
+      all: { [name]: is },
+      named: ids => markPhotos(app.api, ids, { [name]: is })
+    })
+    void act({ ...marked(true), back: marked(false) }, said)
+  }
+  const changeOneAlbum = (id: string, how: 'add' | 'remove', said: (n: number) => string): void =>
+    void act({ all: { albums: { [how]: [id] } }, named: ids => changeAlbum(app.api, ids, { album: id, how }) }, said)
   const download = async (): Promise<void> => {
     if (count > ZIPPED_MAX) return app.toasts.say(t.selection.tooManyToDownload(ZIPPED_MAX))
     const link = document.createElement('a')
@@ -98,8 +146,15 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
       app.toasts.say(wordsFor(error.code, error.detail))
     }
   }
+  const stop = async (): Promise<void> => {
+    const { job = '' } = work.peek() ?? {}
+    await app.api.delete('/v1/admin/jobs/{id}', { params: { id: job } }).catch((error: unknown) => {
+      if (!(error instanceof ApiError)) throw error
+      app.toasts.say(wordsFor(error.code, error.detail))
+    })
+  }
   const ask = (what: 'tag' | 'album'): void => {
-    if (count > 0) asks.value = what
+    if (count > 0 && mayEdit) asks.value = what
   }
   const keys: Pick<KeyActions<'gallery'>, SelectionKey> = {
     delete: remove,
@@ -108,6 +163,8 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
   }
   useKeys('gallery', keys)
   if (selection.size === 0 || count === 0) return null
+  const { short: words } = t.selection
+  const busy = { isBusy: isBusy.value }
   return (
     <div class="selection-bar" role="toolbar" aria-label={t.selection.chosen(count)}>
       <button
@@ -121,8 +178,13 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
         <Icon name="close" />
       </button>
       <strong class="selection-count" aria-live="polite">
-        {t.selection.chosen(count)}
+        {work.value === undefined ? t.selection.chosen(count) : t.selection.progress(work.value.done, work.value.total)}
       </strong>
+      {work.value !== undefined && (
+        <button type="button" class="button" onClick={() => void stop()}>
+          {t.selection.stop}
+        </button>
+      )}
       <button
         type="button"
         class="button"
@@ -132,34 +194,42 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
       >
         {t.selection.all}
       </button>
-      <span class="grow" />
-      <BarButton icon="albums" label={t.selection.album} isBusy={isBusy.value} onClick={() => ask('album')} />
-      <BarButton icon="tag" label={t.selection.tag} isBusy={isBusy.value} onClick={() => ask('tag')} />
-      {album !== undefined && count === 1 && (
-        <BarButton icon="photos" label={t.selection.cover} isBusy={isBusy.value} onClick={() => void cover(album)} />
-      )}
-      {album !== undefined && (
+      <div class="bar-buttons">
+        <BarButton icon="albums" label={t.selection.album} word={words.album} {...busy} onClick={() => ask('album')} />
+        <BarButton icon="tag" label={t.selection.tag} word={words.tag} {...busy} onClick={() => ask('tag')} />
+        {album !== undefined && count === 1 && (
+          <BarButton
+            icon="photos"
+            label={t.selection.cover}
+            word={words.cover}
+            {...busy}
+            onClick={() => void cover(album)}
+          />
+        )}
+        {album !== undefined && (
+          <BarButton
+            icon="close"
+            label={t.selection.removeFromAlbum}
+            word={words.remove}
+            {...busy}
+            onClick={() => changeOneAlbum(album, 'remove', t.selection.removed)}
+          />
+        )}
         <BarButton
-          icon="close"
-          label={t.selection.removeFromAlbum}
-          isBusy={isBusy.value}
-          onClick={() => void act(ids => changeAlbum(app.api, ids, { album, how: 'remove' }), t.selection.removed)}
+          icon="heart"
+          label={t.selection.favourite}
+          {...busy}
+          onClick={() => mark('favourite', t.selection.favourites)}
         />
-      )}
-      <BarButton
-        icon="heart"
-        label={t.selection.favourite}
-        isBusy={isBusy.value}
-        onClick={() => mark('favourite', t.selection.favourites)}
-      />
-      <BarButton
-        icon="archive"
-        label={t.selection.archive}
-        isBusy={isBusy.value}
-        onClick={() => mark('archived', t.selection.archived)}
-      />
-      <BarButton icon="download" label={t.selection.download} isBusy={isBusy.value} onClick={() => void download()} />
-      <BarButton icon="trash" label={t.selection.delete} isBusy={isBusy.value} onClick={remove} />
+        <BarButton
+          icon="archive"
+          label={t.selection.archive}
+          {...busy}
+          onClick={() => mark('archived', t.selection.archived)}
+        />
+        <BarButton isReading icon="download" label={t.selection.download} {...busy} onClick={() => void download()} />
+        <BarButton icon="trash" label={t.selection.delete} {...busy} onClick={remove} />
+      </div>
       {asks.value === 'tag' && (
         <AskTag
           onClose={() => {
@@ -167,9 +237,8 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
           }}
           onTag={tag => {
             asks.value = undefined
-            void act(
-              ids => tagPhotos(app.api, ids, tag),
-              n => t.selection.tagged(n, tag)
+            void act({ all: { tags: { add: [tag] } }, named: ids => tagPhotos(app.api, ids, tag) }, n =>
+              t.selection.tagged(n, tag)
             )
           }}
         />
@@ -181,10 +250,7 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
           }}
           onAlbum={(id, name) => {
             asks.value = undefined
-            void act(
-              ids => changeAlbum(app.api, ids, { album: id, how: 'add' }),
-              n => t.selection.added(n, name)
-            )
+            changeOneAlbum(id, 'add', n => t.selection.added(n, name))
           }}
         />
       )}
@@ -193,18 +259,38 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
 }
 
 interface BarButtonProps {
+  /** It changes nothing. */
+  readonly isReading?: boolean
   readonly icon: Parameters<typeof Icon>[0]['name']
   readonly label: string
+  /** What is to be seen of the label; default: all. */
+  readonly word?: string
   readonly isBusy: boolean
   readonly onClick: () => void
 }
 
-function BarButton({ icon, label, isBusy, onClick }: BarButtonProps): JSX.Element {
+function BarButton({
+  isReading = false,
+  icon,
+  label,
+  word = label,
+  isBusy,
+  onClick
+}: BarButtonProps): JSX.Element | null {
   const { disabled, title = label } = useWrites()
+  const mayEdit = useMayEdit()
+  if (!isReading && !mayEdit) return null
   return (
-    <button type="button" class="button button-plain" title={title} disabled={isBusy || disabled} onClick={onClick}>
+    <button
+      type="button"
+      class="bar-button"
+      aria-label={label}
+      title={title}
+      disabled={isBusy || disabled}
+      onClick={onClick}
+    >
       <Icon name={icon} />
-      <span class="button-label">{label}</span>
+      {word}
     </button>
   )
 }

@@ -11,16 +11,26 @@ import { type KeyActions, useKeys } from './keys.js'
 import { lazy } from './lazy.js'
 import { LostBar } from './lost-bar.js'
 import { ToastArea } from './toast.js'
+import './shell.css'
 
-const PAGES: readonly { readonly route: Route; readonly icon: IconName; readonly title: string }[] = [
+const PAGES: readonly {
+  readonly route: Route
+  readonly icon: IconName
+  readonly title: string
+  readonly needs?: string
+}[] = [
   { route: { page: 'photos' }, icon: 'photos', title: t.photosTitle },
   { route: { page: 'albums' }, icon: 'albums', title: t.albums },
-  { route: { page: 'duplicates' }, icon: 'duplicates', title: t.duplicates },
-  { route: { page: 'trash' }, icon: 'trash', title: t.trash },
-  { route: { page: 'cluster' }, icon: 'cluster', title: t.cluster }
+  { route: { page: 'duplicates' }, icon: 'duplicates', title: t.duplicates, needs: 'delete' },
+  { route: { page: 'trash' }, icon: 'trash', title: t.trash, needs: 'delete' },
+  { route: { page: 'cluster' }, icon: 'cluster', title: t.cluster, needs: 'watch' }
 ]
 
 const UploadPanel = lazy(async () => (await import('./upload-panel.js')).UploadPanel)
+const UserMenu = lazy(
+  async () => (await import('./user-menu.js')).UserMenu,
+  () => null
+)
 const BELOW_ALBUMS: ReadonlySet<Route['page']> = new Set(['album', 'label', 'favourites', 'archive'])
 
 /** What is around every page: the way to the others, the search, uploads, and notes. */
@@ -29,6 +39,7 @@ export function Shell({ children }: { readonly children: ComponentChildren }): J
   const search = useRef<HTMLInputElement>(null)
   const files = useRef<HTMLInputElement>(null)
   const base = app.base.value
+  const can = app.session.can.value
   const keys: KeyActions<'everywhere'> = {
     help: () => {
       app.dialog.value = 'keys'
@@ -79,10 +90,11 @@ export function Shell({ children }: { readonly children: ComponentChildren }): J
             />
           </form>
         </search>
-        <UploadButton files={files} />
+        {can.has('upload') && <UploadButton files={files} />}
+        {(app.session.user.value !== undefined || can.has('accounts')) && <UserMenu />}
       </header>
       <nav class="pages" aria-label={t.navigation}>
-        {PAGES.map(({ route, icon, title }) => (
+        {PAGES.filter(({ needs }) => needs === undefined || can.has(needs)).map(({ route, icon, title }) => (
           <a
             key={route.page}
             href={formatRoute(route)}
@@ -109,7 +121,7 @@ export function Shell({ children }: { readonly children: ComponentChildren }): J
       </main>
       {hasUploads.value && <UploadPanel />}
       {app.route.value.page !== 'photo' && <ToastArea />}
-      <DropArea />
+      {can.has('upload') && <DropArea />}
     </div>
   )
 }

@@ -8,6 +8,7 @@ import { FLAG } from '../state/timeline.js'
 import { t } from '../texts/en.js'
 import { memo } from './hooks.js'
 import { Icon } from './icons.js'
+import './tile.css'
 
 const LONG_PRESS_MS = 450
 
@@ -109,7 +110,7 @@ function PhotoTile(props: TileProps): JSX.Element {
         tabIndex={-1}
         onClick={event => props.onSelect(id, event.shiftKey)}
       >
-        <Icon name="check" />
+        {isChosen && <Icon name="check" />}
       </button>
     </li>
   )

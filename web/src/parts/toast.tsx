@@ -2,6 +2,7 @@ import type { JSX } from 'preact'
 import { useApp } from '../state/app.js'
 import { t } from '../texts/en.js'
 import { Icon } from './icons.js'
+import './toast.css'
 
 /** What was just done, with a way back; read out by screen readers. */
 export function ToastArea(): JSX.Element {

@@ -7,6 +7,7 @@ import { wordsFor } from '../texts/problems.js'
 import type { UploadError, UploadItem } from '../upload/queue.js'
 import { Icon } from './icons.js'
 import { useWrites } from './lost-bar.js'
+import './upload-panel.css'
 
 /** Rows of files that are shown: first those in the trash and those that failed, then those that are under way. */
 const ROWS_MAX = 50

@@ -1,5 +1,6 @@
 import type { JSX } from 'preact'
 import { t } from '../texts/en.js'
+import './waiting.css'
 
 /** Something is on its way. It shows after a moment, so that what is fast does not flicker. */
 export function Waiting(): JSX.Element {

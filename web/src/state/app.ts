@@ -1,12 +1,12 @@
-import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals'
+import { computed, effect, type ReadonlySignal, type Signal, signal } from '@preact/signals'
 import { createContext } from 'preact'
 import { useContext } from 'preact/hooks'
-import { Api } from '../api/client.js'
+import { Api, type SessionAnswer } from '../api/client.js'
 import { browserTimers, type Timers } from '../browser/timers.js'
 import { formatRoute, parseRoute, type Route } from '../router.js'
 import { Uploads } from '../upload/uploads.js'
 import { Live } from './live.js'
-import { operatorHeaders } from './operator.js'
+import { forgetOperatorToken, operatorHeaders } from './operator.js'
 import { NOTHING, type Selection } from './selection.js'
 import { Session } from './session.js'
 import { Timeline } from './timeline.js'
@@ -41,22 +41,35 @@ export class App {
   readonly #timelines = new Map<string, Timeline>()
   /** Pages of this visit that lie below in the history. */
   #depth = 0
+  #isOver = false
 
   constructor() {
-    this.live = new Live({ timers: this.timers, open: () => new EventSource('/events?bursts=true'), answers })
+    this.live = new Live({
+      timers: this.timers,
+      open: () => new EventSource('/events?bursts=true'),
+      answers,
+      onRefused: () => void this.session.reload()
+    })
     const { live } = this
     this.api = new Api(
       window.fetch.bind(window),
       isReached => live.reached(isReached),
-      () => live.isLost.peek()
+      () => live.isLost.peek(),
+      { isShut: () => this.session.access.peek() === 'out', shut: () => this.session.end() }
     )
     this.session = new Session({
-      ask: () => this.api.get('/session', { headers: operatorHeaders() }),
+      ask: () => this.#askSession(),
       storage: localStorage,
+      onOther: () => this.startAnew(),
       timers: this.timers
     })
     this.toasts = new Toasts(this.timers)
-    this.uploads = new Uploads({ api: this.api, timers: this.timers, isLost: this.live.isLost })
+    this.uploads = new Uploads({
+      api: this.api,
+      timers: this.timers,
+      isLost: this.live.isLost,
+      onSessionEnd: () => this.session.end()
+    })
     this.route = signal(parseRoute(location.hash))
     let below: Route = { page: 'photos' }
     this.base = computed(() => {
@@ -71,15 +84,49 @@ export class App {
   }
 
   start(): void {
+    this.#show(this.route.peek())
     window.addEventListener('hashchange', () => {
       const route = parseRoute(location.hash)
       if (route.page !== 'photo' && formatRoute(route) !== formatRoute(this.base.peek())) this.selection.value = NOTHING
-      this.route.value = route
+      this.#show(route)
     })
-    document.addEventListener('visibilitychange', () => (document.hidden ? this.live.stop() : this.live.start()))
+    document.addEventListener('visibilitychange', () => this.#follow())
     window.addEventListener('offline', () => this.live.reached(false))
     window.addEventListener('pagehide', () => this.live.stop())
-    this.live.start()
+    effect(() => {
+      const isOut = this.session.access.value !== 'in'
+      if (isOut) this.uploads.hold()
+      else this.uploads.release()
+      this.#follow()
+    })
+    void this.session.load()
+  }
+
+  /** Somebody else is here: nothing that was typed before may be sent. */
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /** Whoever comes next finds nothing of whoever was here before. */
+  startAnew(): void {
+    this.#isOver = true
+    this.uploads.giveUp()
+    location.reload()
+  }
+
+  /** What happens is of interest to somebody who looks at it, and may. */
+  #follow(): void {
+    if (document.hidden || this.session.access.peek() !== 'in') this.live.stop()
+    else this.live.start()
+  }
+
+  async #askSession(): Promise<SessionAnswer> {
+    const headers = operatorHeaders()
+    const answer = await this.api.get('/session', { headers })
+    if (!answer.accounts || headers.authorization === undefined) return answer
+    // the token hides who is logged in
+    forgetOperatorToken()
+    return await this.api.get('/session')
   }
 
   go(route: Route): void {
@@ -90,7 +137,12 @@ export class App {
   /** Shows it in the place of what is shown, so that going back leads to what was before both. */
   replace(route: Route): void {
     history.replaceState(null, '', formatRoute(route))
+    this.#show(route)
+  }
+
+  #show(route: Route): void {
     this.route.value = route
+    if (route.page === 'photo') this.lastShown.value = route.id
   }
 
   /** Leaves the photo. */

@@ -1,5 +1,6 @@
 import { type Signal, signal } from '@preact/signals'
 import { type Answer, type Api, ApiError } from '../api/client.js'
+import { changeNamed } from './edits.js'
 
 export const TIERS = ['exact', 'near', 'similar'] as const
 export type Tier = (typeof TIERS)[number]
@@ -103,8 +104,7 @@ export async function undoMerges(api: DuplicatesApi, merges: readonly Merged[]):
   const back = new Set<string>()
   const deleted = merges.flatMap(merged => merged.deleted)
   for (let i = 0; i < deleted.length; i += UNDELETE_MAX) {
-    const { results } = await api.post('/v1/photos/batch', { undelete: deleted.slice(i, i + UNDELETE_MAX) })
-    for (const { photo_id, status } of results) if (status === 'restored') back.add(photo_id)
+    for (const id of await changeNamed(api, { undelete: deleted.slice(i, i + UNDELETE_MAX) })) back.add(id)
   }
   for (const { keep, gained, deleted: others } of merges) {
     const less = lessOf(gained)

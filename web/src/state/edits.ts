@@ -19,7 +19,7 @@ export type PhotoChange = Parameters<typeof Api.prototype.patch<'/photo/{id}/met
  */
 export async function editPhoto(api: Api, id: string, change: PhotoChange, etag: string | undefined): Promise<void> {
   const headers = etag === undefined ? {} : { 'if-match': etag }
-  await api.patch('/photo/{id}/meta', change, { params: { id }, headers })
+  await api.patch('/photo/{id}/meta', change, { params: { id }, headers, keepalive: true })
 }
 
 export interface Outcome {
@@ -38,17 +38,24 @@ export async function chosenIds(timeline: Timeline, selection: Selection): Promi
   return ids
 }
 
+export type BatchBody = Parameters<typeof Api.prototype.post<'/v1/photos/batch'>>[1]
+
+/** @param body - names photos. @returns the ids of those with which it was done */
+export async function changeNamed(api: Pick<Api, 'post'>, body: BatchBody): Promise<string[]> {
+  const answer = await api.post('/v1/photos/batch', body)
+  if (!('results' in answer)) throw new Error('photos that are named are changed at once')
+  return answer.results.filter(({ status }) => status !== 'failed').map(({ photo_id }) => photo_id)
+}
+
 export async function deletePhotos(api: Api, ids: readonly string[]): Promise<Outcome> {
   return await inBatches(ids, async batch => {
-    const { results } = await api.post('/v1/photos/batch', { delete: batch })
-    return results.filter(({ status }) => status === 'deleted').map(({ photo_id }) => photo_id)
+    return await changeNamed(api, { delete: batch })
   })
 }
 
 export async function tagPhotos(api: Api, ids: readonly string[], tag: string): Promise<Outcome> {
   return await inBatches(ids, async batch => {
-    const { results } = await api.post('/v1/photos/batch', { ids: batch, tags: { add: [tag] } })
-    return results.filter(({ status }) => status === 'updated').map(({ photo_id }) => photo_id)
+    return await changeNamed(api, { ids: batch, tags: { add: [tag] } })
   })
 }
 
@@ -68,8 +75,7 @@ export async function changeAlbum(
 
 export async function restorePhotos(api: Api, ids: readonly string[]): Promise<Outcome> {
   return await inBatches(ids, async batch => {
-    const { results } = await api.post('/v1/photos/batch', { undelete: batch })
-    return results.filter(({ status }) => status === 'restored').map(({ photo_id }) => photo_id)
+    return await changeNamed(api, { undelete: batch })
   })
 }
 
@@ -79,8 +85,7 @@ export async function markPhotos(
   marks: { readonly favourite?: boolean; readonly archived?: boolean }
 ): Promise<Outcome> {
   return await inBatches(ids, async batch => {
-    const { results } = await api.post('/v1/photos/batch', { ids: batch, ...marks })
-    return results.filter(({ status }) => status === 'updated').map(({ photo_id }) => photo_id)
+    return await changeNamed(api, { ids: batch, ...marks })
   })
 }
 

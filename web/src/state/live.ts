@@ -25,6 +25,8 @@ export interface LiveComponents {
   readonly open: () => EventStream
   /** @returns whether the node answers anything at all: it may have too many followers */
   readonly answers: () => Promise<boolean>
+  /** The node does not let it follow; default: it is tried again, and that is all. */
+  readonly onRefused?: () => void
 }
 
 const CLOSED = 2
@@ -76,7 +78,9 @@ export class Live {
     stream.addEventListener('error', () => {
       if (!isMine()) return
       this.reached(false)
-      if (stream.readyState === CLOSED) this.#restart()
+      if (stream.readyState !== CLOSED) return
+      this.#restart()
+      this.#components.onRefused?.()
     })
     for (const name of CHANGES) stream.addEventListener(name, () => this.#changed())
     stream.addEventListener('job.progress', () => {

@@ -12,6 +12,11 @@ export function keepOperatorToken(): void {
   history.replaceState(null, '', location.pathname)
 }
 
+/** What counts from then on is who is logged in. */
+export function forgetOperatorToken(): void {
+  sessionStorage.removeItem(KEY)
+}
+
 /** For what only the operator may do; empty without the token. */
 export function operatorHeaders(): Readonly<Record<string, string>> {
   const token = sessionStorage.getItem(KEY)

@@ -65,6 +65,12 @@ export function everything(buckets: readonly SelectableBucket[]): Selection {
   return new Map(buckets.map(({ key }) => [key, 'all']))
 }
 
+/** Whether all is chosen, some of which is not known yet. */
+export function isEverythingUnseen(selection: Selection, buckets: readonly SelectableBucket[]): boolean {
+  const isAll = buckets.every(({ key }) => selection.get(key) === 'all')
+  return isAll && buckets.some(({ ids }) => ids === undefined)
+}
+
 export function chosenCount(selection: Selection, buckets: readonly SelectableBucket[]): number {
   let count = 0
   for (const { key, count: all } of buckets) {

@@ -1,4 +1,4 @@
-import { type Signal, signal } from '@preact/signals'
+import { batch, type Signal, signal } from '@preact/signals'
 import type { SessionAnswer } from '../api/client.js'
 import type { Timers } from '../browser/timers.js'
 
@@ -10,6 +10,10 @@ export interface OtherNode {
   readonly http: readonly string[]
 }
 
+export type User = NonNullable<SessionAnswer['user']>
+/** Whether the page may ask for photos: not known yet; yes; not before somebody logs in. */
+export type Access = 'asking' | 'in' | 'out'
+
 /** The part of a Storage that is used. */
 export interface TextStorage {
   getItem(key: string): string | null
@@ -20,6 +24,8 @@ export interface SessionComponents {
   /** @throws when the node does not answer */
   readonly ask: () => Promise<SessionAnswer>
   readonly storage: TextStorage
+  /** Somebody else is logged in than before: nothing of what the page holds is his. */
+  readonly onOther?: () => void
   readonly timers: Pick<Timers, 'now'>
 }
 
@@ -36,8 +42,13 @@ export class Session {
   /** For people; empty: not known. */
   readonly name: Signal<string> = signal('')
   readonly others: Signal<readonly OtherNode[]> = signal([])
+  readonly access: Signal<Access> = signal('asking')
+  /** Who is logged in; undefined: nobody, or nobody has to. */
+  readonly user: Signal<User | undefined> = signal(undefined)
   readonly #components: SessionComponents
   #askedAt = Number.NEGATIVE_INFINITY
+  /** Who was logged in last on this page. */
+  #lastUser: string | undefined
 
   constructor(components: SessionComponents) {
     this.#components = components
@@ -48,18 +59,45 @@ export class Session {
 
   /** To be called whenever something may have changed. */
   async load(): Promise<void> {
-    const { ask, storage, timers } = this.#components
+    const { ask, timers } = this.#components
     if (timers.now() - this.#askedAt < FRESH_MS) return
     this.#askedAt = timers.now()
     try {
-      const { can, node, nodes } = await ask()
-      this.can.value = new Set(can)
-      this.name.value = node.name
-      this.others.value = nodesIn(nodes)
-      storage.setItem(KEY, JSON.stringify({ name: node.name, nodes: this.others.value }))
+      this.take(await ask())
     } catch {
       this.#askedAt = Number.NEGATIVE_INFINITY // what was known last stays
+      // whatever is asked next says what is wrong
+      if (this.access.peek() === 'asking') this.access.value = 'in'
     }
+  }
+
+  /** Asks now, however fresh the last answer is. */
+  async reload(): Promise<void> {
+    this.#askedAt = Number.NEGATIVE_INFINITY
+    await this.load()
+  }
+
+  take({ user, accounts, can, node, nodes }: SessionAnswer): void {
+    const userId = user?.user_id
+    if (userId !== undefined && this.#lastUser !== undefined && userId !== this.#lastUser) {
+      this.#components.onOther?.()
+      return
+    }
+    this.#lastUser = userId ?? this.#lastUser
+    batch(() => {
+      this.can.value = new Set(can)
+      if (!isSame(this.user.peek(), user ?? undefined)) this.user.value = user ?? undefined
+      this.access.value = accounts && user === null ? 'out' : 'in'
+      this.name.value = node.name
+      // whom nobody knows is not told where the others are: what was known stays
+      if (this.access.peek() === 'in') this.others.value = nodesIn(nodes)
+    })
+    this.#components.storage.setItem(KEY, JSON.stringify({ name: node.name, nodes: this.others.value }))
+  }
+
+  /** The node wants to know who asks. */
+  end(): void {
+    this.access.value = 'out'
   }
 }
 
@@ -67,6 +105,10 @@ export class Session {
 export function samePlaceAt({ http }: OtherNode, here: { readonly protocol: string; readonly hash: string }): string {
   const origin = http.find(it => it.startsWith(`${here.protocol}//`)) ?? http[0] ?? ''
   return `${origin}/${here.hash}`
+}
+
+function isSame(a: User | undefined, b: User | undefined): boolean {
+  return JSON.stringify(a) === JSON.stringify(b)
 }
 
 function keptIn(storage: TextStorage): { readonly name: string; readonly nodes: readonly OtherNode[] } {

@@ -139,8 +139,10 @@ export class Timeline {
   }
 
   #readNext(): void {
+    // the first pictures are asked for before the list of what is below them
+    const atOnce = this.#photos.size === 0 ? 1 : READS_AT_ONCE
     for (const key of this.#wanted) {
-      if (this.#reads.size >= READS_AT_ONCE) return
+      if (this.#reads.size >= atOnce) return
       const bucket = this.buckets.peek().find(it => it.key === key)
       if (bucket === undefined || this.#reads.has(key) || this.#photos.get(key)?.revision === bucket.revision) continue
       const read = new AbortController()

@@ -96,6 +96,7 @@ export const t = {
   undo: 'Undo',
   back: 'Back',
   more: 'Show more',
+  mayNot: 'Your account may not see this. An administrator can give it another role.',
   tags: 'Tags',
 
   library: {
@@ -141,7 +142,11 @@ export const t = {
     tagged: (n: number, tag: string): string => `${photos(n)} tagged “${tag}”`,
     added: (n: number, album: string): string => `${photos(n)} added to “${album}”`,
     removed: (n: number): string => `${photos(n)} removed from the album`,
-    failed: (n: number): string => `${photos(n)} could not be changed`
+    failed: (n: number): string => `${photos(n)} could not be changed`,
+    progress: (done: number, n: number): string => `${NUMBER.format(done)} of ${photos(n)}`,
+    stop: 'Stop',
+    /** Below the drawings of buttons, where their whole names have no room. */
+    short: { album: 'Album', tag: 'Tag', cover: 'Cover', remove: 'Remove' }
   },
 
   photo: {
@@ -206,6 +211,8 @@ export const t = {
     prompt: 'Search by what is to be seen, such as “red flower”, or by name, caption and place.',
     words: 'In names, captions and places',
     content: 'Photos that look like it',
+    noneAlike: (q: string): string => `No photo looks much like “${q}”.`,
+    lessAlike: (n: number): string => `Show ${photos(n)} less like it`,
     all: (n: number | undefined): string => (n === undefined ? 'Show all' : `Show all ${NUMBER.format(n)}`),
     none: (q: string): string => `Nothing found for “${q}”.`,
     noWords: (q: string): string => `No name, caption, place or tag has “${q}”.`,
@@ -255,7 +262,7 @@ export const t = {
     partial: (fraction: number): string =>
       `${PERCENT.format(fraction)} of the index of pictures is in reach: there may be more copies than these.`,
     noModel:
-      'Only identical photos are found: for others, a model has to look at them, which is not there yet. A node downloads it by itself unless it was started with --model none.',
+      'Only identical photos are found: for others, a model has to look at them, which is not there yet. Sheaf downloads it by itself unless it was started with --model none.',
     pending: (n: number): string => `${photos(n)} still to be looked at: more copies may be found.`,
     all: (groups: number, copies: number): string => `${photos(groups)} with ${count(copies, 'copy', 'copies')}`,
     allHint: (copies: number): string =>
@@ -334,10 +341,10 @@ export const t = {
   },
 
   lost: {
-    title: (name: string): string => (name === '' ? 'This node does not answer.' : `${name} does not answer.`),
+    title: (name: string): string => `${name || 'Sheaf'} does not answer.`,
     hint: 'What is shown stays; uploads and changes wait until it is back.',
-    elsewhere: 'The same place at another node:',
-    noChanges: 'The node does not answer, so nothing can be changed now.'
+    elsewhere: 'The same place at another machine:',
+    noChanges: 'Sheaf does not answer, so nothing can be changed now.'
   },
 
   keys: {

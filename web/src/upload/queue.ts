@@ -328,9 +328,17 @@ export class UploadQueue<F extends UploadFile> {
   }
 }
 
-/** Overloaded, or no answer at all: the same request can succeed later. 503 of a node without a disk as well. */
+/** Overloaded, logged out, or no answer at all: the same request can succeed later. 503 of a node without a disk as well. */
 function isPassing(status: number): boolean {
-  return status === 0 || status === 408 || status === 429 || status === 502 || status === 503 || status === 504
+  return (
+    status === 0 ||
+    status === 401 ||
+    status === 408 ||
+    status === 429 ||
+    status === 502 ||
+    status === 503 ||
+    status === 504
+  )
 }
 
 function refusal({ name, size }: UploadFile): UploadError | undefined {

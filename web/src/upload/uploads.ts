@@ -1,5 +1,5 @@
 import { type ReadonlySignal, type Signal, signal } from '@preact/signals'
-import type { Api } from '../api/client.js'
+import { type Api, endsSession } from '../api/client.js'
 import type { Timers } from '../browser/timers.js'
 import { restorePhotos } from '../state/edits.js'
 import type { PickedFile } from './dropped-files.js'
@@ -13,6 +13,8 @@ export interface UploadsComponents {
   readonly timers: Timers
   /** Whether the node is out of reach. */
   readonly isLost: ReadonlySignal<boolean>
+  /** The node wants to know who sends. */
+  readonly onSessionEnd: () => void
 }
 
 /** The list is drawn anew so often at most. */
@@ -32,11 +34,13 @@ export class Uploads {
   readonly #queue: UploadQueue<PickedFile>
   readonly #timers: Timers
   readonly #hasher = new Hasher()
+  #isHeld = false
+  #isGivenUp = false
   #cancelDraw: (() => void) | undefined
   #busySince: number | undefined
   #samples: { readonly at: number; readonly bytes: number }[] = []
 
-  constructor({ api, timers, isLost }: UploadsComponents) {
+  constructor({ api, timers, isLost, onSessionEnd }: UploadsComponents) {
     this.#timers = timers
     this.#queue = new UploadQueue<PickedFile>({
       hash: (file, signal) => this.#hasher.hash(file.blob, signal),
@@ -44,7 +48,11 @@ export class Uploads {
         const { sha256 } = await api.post('/v1/photos/exists', { sha256: [...digests] })
         return new Map(Object.entries(sha256).map(([digest, it]): [string, Present] => [digest, presentOf(it)]))
       },
-      send: sendFile,
+      send: async (file, options) => {
+        const sent = await sendFile(file, options)
+        if ('error' in sent && endsSession(sent.error)) onSessionEnd()
+        return sent
+      },
       restore: async ids => (await restorePhotos(api, ids)).done,
       wait: (ms, signal) => this.#wait(ms, signal),
       newKey: randomKey,
@@ -55,7 +63,7 @@ export class Uploads {
       if (!isGone) for (const wake of this.#sleepers) wake()
     })
     window.addEventListener('beforeunload', event => {
-      if (this.#queue.isBusy) event.preventDefault()
+      if (this.#queue.isBusy && !this.#isGivenUp) event.preventDefault()
     })
   }
 
@@ -69,6 +77,25 @@ export class Uploads {
 
   resume(): void {
     this.#queue.resume()
+  }
+
+  /** Nothing is sent before {@link release}; a pause that a person wants stays one. */
+  hold(): void {
+    if (this.#isHeld || this.#queue.isPaused) return
+    this.#isHeld = true
+    this.#queue.pause()
+  }
+
+  release(): void {
+    if (!this.#isHeld) return
+    this.#isHeld = false
+    this.#queue.resume()
+  }
+
+  /** What is still to be sent never is, and nobody is asked whether to leave the page. */
+  giveUp(): void {
+    this.#isGivenUp = true
+    this.#queue.pause()
   }
 
   retry(): void {

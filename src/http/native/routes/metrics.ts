@@ -2,6 +2,7 @@ import { hash, timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { SheafError } from '../../../core/errors.js'
 import { EXPOSITION_TYPE } from '../../../core/exposition.js'
+import type { Needs } from '../../../domain/rights.js'
 import { metricsSchema } from '../schemas/node-schemas.js'
 
 export const METRICS_ROUTE = '/metrics'
@@ -11,7 +12,9 @@ export function addMetricsRoute(
   app: FastifyInstance,
   { scrape, token }: { readonly scrape: () => Promise<string>; readonly token: string | undefined }
 ): void {
-  app.get(METRICS_ROUTE, { schema: metricsSchema }, async (request, reply) => {
+  // who has the token of its own needs nothing else
+  const rights: Needs = { needs: token === undefined ? ['metrics'] : [] }
+  app.get(METRICS_ROUTE, { schema: { ...metricsSchema, rights } }, async (request, reply) => {
     if (token !== undefined && !isBearerOf(token, request.headers.authorization))
       throw new SheafError('ERR_METRICS_TOKEN')
     const text = await scrape()

@@ -12,6 +12,7 @@ import {
   jobsSchema,
   readySchema,
   statusSchema,
+  stopJobSchema,
   volumeStatsSchema,
   volumesSchema
 } from '../schemas/node-schemas.js'
@@ -76,5 +77,10 @@ export function addNodeRoutes(app: FastifyInstance, context: RouteContext): void
     const job = jobs.get(request.params.id)
     if (job === undefined) throw new SheafError('ERR_NO_SUCH_JOB')
     return jobJson(job)
+  })
+
+  app.delete<{ Params: { id: string } }>('/v1/admin/jobs/:id', { schema: stopJobSchema }, async (request, reply) => {
+    reply.code(202)
+    return jobJson(jobs.cancel(request.params.id))
   })
 }

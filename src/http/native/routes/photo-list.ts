@@ -1,23 +1,12 @@
 import type { FastifyInstance } from 'fastify'
-import { SheafError } from '../../../core/errors.js'
-import type { BatchPatch, ListQuery } from '../../../photos/photo-types.js'
+import type { ListQuery } from '../../../photos/photo-types.js'
 import { whileConnected } from '../../wire/while-connected.js'
-import { batchJson, knownJson, metaJson, pageJson } from '../json-forms.js'
-import { type PlaceBody, placeOfBody } from '../place-body.js'
+import { knownJson, metaJson, pageJson } from '../json-forms.js'
 import { type RouteContext, requirePhotoId } from '../route-context.js'
-import { batchSchema, existsSchema, listSchema, lookupSchema } from '../schemas/list-schemas.js'
+import { existsSchema, listSchema, lookupSchema } from '../schemas/list-schemas.js'
 
-interface BatchBody extends Pick<BatchPatch, 'tags' | 'albums' | 'caption' | 'rating' | 'favourite' | 'archived'> {
-  readonly delete?: readonly string[]
-  readonly undelete?: readonly string[]
-  readonly ids?: readonly string[]
-  readonly taken_at?: string | null
-  readonly shift_s?: number
-  readonly place?: PlaceBody | null
-}
-
-/** Requests about many photos: lists, and batches. */
-export function addPhotoListRoutes(app: FastifyInstance, { photos, similarity, gates }: RouteContext): void {
+/** Lists of photos, and what is known of some of them. */
+export function addPhotoListRoutes(app: FastifyInstance, { photos, gates }: RouteContext): void {
   app.get<{ Querystring: ListQuery }>('/photos', { schema: listSchema }, request =>
     whileConnected(request, signal => {
       const gate = request.query.count === 'exact' ? gates.counts : gates.pages
@@ -42,31 +31,4 @@ export function addPhotoListRoutes(app: FastifyInstance, { photos, similarity, g
       })
     )
   )
-
-  app.post<{ Body: BatchBody }>('/v1/photos/batch', { schema: batchSchema }, async request => {
-    const { delete: deleted, undelete, ids, taken_at: takenAt, shift_s: shiftS, place, ...said } = request.body
-    const patch = {
-      ...said,
-      ...(takenAt !== undefined && { takenAt }),
-      ...(shiftS !== undefined && { shiftS }),
-      ...(place !== undefined && { place: placeOfBody(place) })
-    }
-    const isEdit = Object.keys(patch).length > 0
-    const asked = [deleted, undelete, ids].filter(one => one !== undefined)
-    if (asked.length !== 1 || isEdit !== (ids !== undefined))
-      throw new SheafError(
-        'ERR_BAD_PARAMETER',
-        'the body must be {delete: [ids]}, {undelete: [ids]}, or {ids: [ids]} with what is to be changed'
-      )
-    if (takenAt !== undefined && shiftS !== undefined)
-      throw new SheafError('ERR_BAD_PARAMETER', 'taken_at sets the dates and shift_s moves them: send one of the two')
-
-    if (deleted !== undefined) return batchJson('deleted', await photos.batchDelete(deleted.map(requirePhotoId)))
-    if (undelete !== undefined) {
-      const outcomes = await photos.batchUndelete(undelete.map(requirePhotoId))
-      similarity?.duplicates.forget()
-      return batchJson('restored', outcomes)
-    }
-    return batchJson('updated', await photos.batchEdit((ids ?? []).map(requirePhotoId), patch))
-  })
 }

@@ -24,7 +24,7 @@ const LOCAL_TIME: Schema = {
   description: 'what a clock on the wall showed, without an offset',
   examples: ['2024-01-01T08:02:32.000']
 }
-const ALBUM = {
+const ALBUM_FIELDS = {
   album_id: nullable({ ...PHOTO_ID, description: 'null: it is a label that photos have, and nothing but that' }),
   name: { ...TEXT, description: 'its title; of a label, as most photos have it' },
   caption: nullable(TEXT),
@@ -39,6 +39,7 @@ const ALBUM = {
   created_at: { ...nullable(TIME), description: 'null of a label' },
   conflicts: { ...COUNT, description: 'versions of concurrent edits that lost to the current one' }
 }
+export const ALBUM = object(ALBUM_FIELDS)
 const ALBUM_ID = { id: { ...PHOTO_ID, description: 'album id, a UUID in any case' } }
 const ALBUM_PARAMS = object(ALBUM_ID)
 const TITLE: Schema = { ...LABEL, description: `${LABEL.description as string}; no UUID` }
@@ -60,7 +61,7 @@ export const albumsSchema: Schema = {
   rights: { needs: ['read'] },
   querystring: LABELS_QUERY,
   response: {
-    200: json('a page', object({ albums: array(object(ALBUM)), next_after: NEXT_AFTER })),
+    200: json('a page', object({ albums: array(ALBUM), next_after: NEXT_AFTER })),
     ...problems('ERR_DIRECTORY_UNAVAILABLE', 'ERR_OVERLOADED')
   }
 }
@@ -72,7 +73,7 @@ export const createAlbumSchema: Schema = {
   rights: { needs: ['edit'] },
   body: object({ title: TITLE, caption: CAPTION, cover: COVER }, ['caption', 'cover']),
   response: {
-    201: json('the album', object(ALBUM), { Location: { schema: TEXT } }),
+    201: json('the album', ALBUM, { Location: TEXT }),
     ...problems('ERR_BAD_ID', 'ERR_TOO_MANY_ALBUMS', ...RECORD_WRITE)
   }
 }
@@ -82,7 +83,7 @@ export const getAlbumSchema: Schema = {
   tags: TAGS,
   rights: { needs: ['read'] },
   params: ALBUM_PARAMS,
-  response: { 200: json('the album', object(ALBUM)), ...problems(...FOUND, 'ERR_DIRECTORY_UNAVAILABLE') }
+  response: { 200: json('the album', ALBUM), ...problems(...FOUND, 'ERR_DIRECTORY_UNAVAILABLE') }
 }
 
 export const patchAlbumSchema: Schema = {
@@ -95,7 +96,7 @@ export const patchAlbumSchema: Schema = {
     ...object({ title: TITLE, caption: nullable(CAPTION), cover: nullable(COVER) }, ['title', 'caption', 'cover']),
     minProperties: 1
   },
-  response: { 200: json('the album', object(ALBUM)), ...problems(...FOUND, ...RECORD_WRITE) }
+  response: { 200: json('the album', ALBUM), ...problems(...FOUND, ...RECORD_WRITE) }
 }
 
 export const deleteAlbumSchema: Schema = {
@@ -115,7 +116,7 @@ export const undeleteAlbumSchema: Schema = {
   tags: TAGS,
   rights: { needs: ['edit'] },
   params: ALBUM_PARAMS,
-  response: { 200: json('the album', object(ALBUM)), ...problems(...FOUND, 'ERR_TOO_MANY_ALBUMS', ...RECORD_WRITE) }
+  response: { 200: json('the album', ALBUM), ...problems(...FOUND, 'ERR_TOO_MANY_ALBUMS', ...RECORD_WRITE) }
 }
 
 export const albumConflictsSchema: Schema = {
@@ -148,7 +149,7 @@ export const restoreAlbumSchema: Schema = {
   tags: TAGS,
   rights: { needs: ['edit'] },
   params: object({ ...ALBUM_ID, n: CONFLICT_NUMBER }),
-  response: { 200: json('the album', object(ALBUM)), ...problems(...FOUND, 'ERR_NO_SUCH_CONFLICT', ...RECORD_WRITE) }
+  response: { 200: json('the album', ALBUM), ...problems(...FOUND, 'ERR_NO_SUCH_CONFLICT', ...RECORD_WRITE) }
 }
 
 export const albumPhotosSchema: Schema = {
@@ -176,7 +177,7 @@ export const makeRealSchema: Schema = {
     200: json(
       'the album',
       object({
-        ...ALBUM,
+        ...ALBUM_FIELDS,
         results: RESULTS,
         left: { ...COUNT, description: 'photos on this node that still have the label' }
       })

@@ -12,7 +12,7 @@ import {
   TIME
 } from './common.js'
 
-const MEMBER = object({
+export const MEMBER = object({
   id: { ...TEXT, description: 'node id: the libp2p peer ID of its key' },
   name: TEXT,
   addresses: array({ ...TEXT, description: 'multiaddr' }),

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../../../core/errors.js'
 import { TAKEN_AT_FORM } from '../../../domain/date-text.js'
 import { LABEL_CHARACTERS_MAX } from '../../../domain/limits.js'
-import { everyNeed, type Needs } from '../../../domain/rights.js'
+import { everyNeed, type Needs, rightsOf } from '../../../domain/rights.js'
 import { ERROR_MAP } from '../../wire/error-map.js'
 import type { PatternFault } from '../../wire/framework-errors.js'
 
@@ -129,6 +129,18 @@ const OF_BODIES: readonly ErrorCode[] = [
   'ERR_UNSUPPORTED_ENCODING'
 ]
 
+/** What one may answer that is not everybody's, once there are accounts. */
+const OF_ACCOUNTS: readonly ErrorCode[] = [
+  'ERR_UNAUTHENTICATED',
+  'ERR_SESSION_ENDED',
+  'ERR_ACCOUNT_DISABLED',
+  'ERR_TOO_MANY_TRIES',
+  'ERR_FORBIDDEN'
+]
+
+/** What everybody may while there are no accounts. */
+const OF_ALL = rightsOf({ kind: 'anonymous' }, false)
+
 /** Groups of what operations have in common. */
 export const PHOTO_READ: readonly ErrorCode[] = [
   'ERR_BAD_ID',
@@ -169,7 +181,8 @@ export function answersOf(
     ...ALWAYS,
     ...(isRead ? (['ERR_PRECONDITION_FAILED'] as const) : OF_BODIES),
     ...(hasParams ? (['ERR_BAD_ID'] as const) : []),
-    ...(everyNeed(needs).includes('operate') ? (['ERR_NOT_OPERATOR'] as const) : [])
+    ...(everyNeed(needs).length > 0 ? OF_ACCOUNTS : []),
+    ...(everyNeed(needs).some(right => !OF_ALL.has(right)) ? (['ERR_NOT_OPERATOR'] as const) : [])
   ]
   const all: Record<string, Schema> = isRead ? { 304: { description: 'unchanged: see If-None-Match' } } : {}
   for (const [status, response] of Object.entries({ ...problems(...common), ...responses })) {
@@ -181,29 +194,25 @@ export function answersOf(
   return all
 }
 
+/** RFC 9457, which allows further members, e.g. complete, photo_id, copies. */
+export const PROBLEM: Schema = {
+  ...object({ code: TEXT, title: TEXT, status: { type: 'integer' }, detail: TEXT }),
+  additionalProperties: true
+}
+
 /** Where the codes of an answer stand until the document is put together. */
 const CODES = 'x-codes'
 
 function problem(status: number, codes: readonly ErrorCode[]): Schema {
-  const schema = {
-    ...object({
-      code: { ...TEXT, examples: codes },
-      title: TEXT,
-      status: { type: 'integer', const: status },
-      detail: TEXT
-    }),
-    // RFC 9457 allows further members, e.g. complete, photo_id, copies.
-    additionalProperties: true
-  }
   const description = `${PROBLEM_MEANINGS[status]}: ${codes.join(', ')}`
-  const headers = status === 503 ? { 'Retry-After': { schema: COUNT, description: 'seconds' } } : {}
-  return { description, headers, content: { 'application/problem+json': { schema } }, [CODES]: codes }
+  const headers = status === 503 || status === 429 ? { 'Retry-After': { ...COUNT, description: 'seconds' } } : {}
+  return { description, headers, content: { 'application/problem+json': { schema: PROBLEM } }, [CODES]: codes }
 }
 
 const PROBLEM_MEANINGS: Readonly<Record<number, string>> = {
   400: 'the request is invalid',
-  401: 'a token is missing or wrong',
-  403: 'refused: a web page of another site, or an unknown host name',
+  401: 'who asks is not known: a token is missing, wrong or not in force any more',
+  403: 'refused: a web page of another site, an unknown host name, or a right that is not there',
   404: 'not found',
   408: 'the request, or its body, stopped arriving',
   409: 'it contradicts what is there',
@@ -215,6 +224,7 @@ const PROBLEM_MEANINGS: Readonly<Record<number, string>> = {
   416: 'the range is malformed or outside the bytes',
   417: 'Expect asks for what is not known',
   422: 'the body cannot be taken as what it is meant to be',
+  429: 'too many tries; Retry-After says when to try again',
   431: 'the request line and headers take more than 16 KiB',
   500: 'a defect or damaged data; the log has the details',
   503: 'temporarily unavailable; Retry-After says when to try again',
@@ -222,4 +232,4 @@ const PROBLEM_MEANINGS: Readonly<Record<number, string>> = {
 }
 
 export const ID_PARAMS: Schema = object({ id: { ...PHOTO_ID, description: 'photo id, a UUID in any case' } })
-export const ETAG_HEADER: Schema = { ETag: { schema: TEXT, description: 'strong' } }
+export const ETAG_HEADER: Schema = { ETag: { ...TEXT, description: 'strong' } }

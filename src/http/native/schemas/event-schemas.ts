@@ -35,6 +35,20 @@ export const eventsSchema: Schema = {
   }
 }
 
+export const EVENT = object(
+  {
+    id: { ...TEXT, description: 'as in /events' },
+    type: {
+      type: 'string',
+      enum: ['photo.uploaded', 'photo.updated', 'photo.deleted', 'member.up', 'member.down', 'repair.done']
+    },
+    photo_id: PHOTO_ID,
+    node_id: TEXT,
+    at: TIME
+  },
+  ['photo_id', 'node_id']
+)
+
 export const recentEventsSchema: Schema = {
   summary: 'What happened last to photos and members, newest first, as far as this process remembers',
   description: 'At most 10,000 are kept. `at` is when this node learned of it.',
@@ -48,21 +62,7 @@ export const recentEventsSchema: Schema = {
     200: json(
       'events',
       object({
-        events: array(
-          object(
-            {
-              id: { ...TEXT, description: 'as in /events' },
-              type: {
-                type: 'string',
-                enum: ['photo.uploaded', 'photo.updated', 'photo.deleted', 'member.up', 'member.down', 'repair.done']
-              },
-              photo_id: PHOTO_ID,
-              node_id: TEXT,
-              at: TIME
-            },
-            ['photo_id', 'node_id']
-          )
-        )
+        events: array(EVENT)
       })
     )
   }

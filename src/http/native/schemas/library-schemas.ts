@@ -42,6 +42,13 @@ export const tagsSchema: Schema = {
   }
 }
 
+export const TRASHED_PHOTO = object({
+  ...META_FIELDS,
+  deleted_at: TIME,
+  purge_after: { ...TIME, description: 'about when it is gone for good, as far as this node knows' },
+  restorable: { type: 'boolean', description: 'its bytes are here, and the delete can still be undone' }
+})
+
 export const trashSchema: Schema = {
   summary: 'Deleted photos that are not gone for good yet, those deleted last first',
   description: 'POST /photo/{id}/undelete brings one back.',
@@ -59,14 +66,7 @@ export const trashSchema: Schema = {
     200: json(
       'a page',
       object({
-        photos: array(
-          object({
-            ...META_FIELDS,
-            deleted_at: TIME,
-            purge_after: { ...TIME, description: 'about when it is gone for good, as far as this node knows' },
-            restorable: { type: 'boolean', description: 'its bytes are here, and the delete can still be undone' }
-          })
-        ),
+        photos: array(TRASHED_PHOTO),
         total: COUNT,
         next_cursor: NEXT_CURSOR
       })

@@ -1,4 +1,4 @@
-import { DIGESTS_MAX, LOOKUP_IDS_MAX, RATING_MAX, SHIFT_S_MAX } from '../../../domain/limits.js'
+import { DIGESTS_MAX, LOOKUP_IDS_MAX, RATING_MAX, SELECTED_PHOTOS_MAX, SHIFT_S_MAX } from '../../../domain/limits.js'
 import { MOMENT_TEXT } from '../../../domain/moment.js'
 import { PHOTO_KINDS } from '../../../domain/photo-kind.js'
 import { TRAITS } from '../../../domain/traits.js'
@@ -19,6 +19,7 @@ import {
   SET_PATCH,
   TEXT
 } from './common.js'
+import { JOB_ANSWER } from './node-schemas.js'
 import { MARKS, META, PICTURE_STATE, RATING, SET_PLACE, TAKEN_AT } from './photo-schemas.js'
 
 const DIGEST: Schema = {
@@ -29,6 +30,8 @@ const DIGEST: Schema = {
 }
 
 const MOMENT: Schema = { type: 'string', pattern: MOMENT_TEXT }
+
+const ORDERS = ['added', 'taken']
 
 /** What photos are looked for by, and in which order. */
 export const FILTERS = {
@@ -63,7 +66,7 @@ export const FILTERS = {
   },
   sort: {
     ...TEXT,
-    enum: ['added', 'taken'],
+    enum: ORDERS,
     default: 'added',
     description:
       'newest first by when they were uploaded, or by what a clock on the wall showed when they were taken; those without a date count as taken when they were uploaded'
@@ -141,11 +144,31 @@ export const lookupSchema: Schema = {
   }
 }
 
+/** The lists of which all photos can be selected. */
+const LISTS = ['photos', 'timeline', 'trash']
+
+const SELECT = object(
+  {
+    list: {
+      ...TEXT,
+      enum: LISTS,
+      description:
+        'whose photos: those of GET /photos (unless said) or GET /photos/timeline with these filters, or all in the trash'
+    },
+    ...FILTERS,
+    sort: { ...TEXT, enum: ORDERS, description: 'of the list; `from` and `to` are times in that order' },
+    job: { ...TEXT, description: 'in place of a list: the photos that this job has changed, to undo it' }
+  },
+  ['list', ...FILTER_NAMES, 'job']
+)
+
 export const batchSchema: Schema = {
   summary: 'Deletes or restores many photos, or changes what is said of them',
   description:
-    'Either `delete`, or `undelete`, or `ids` with what is to be changed; with several of these or with nothing to do it is 400, and so are ' +
-    '`taken_at` and `shift_s` together. A photo without a date cannot be shifted: ERR_NO_DATE is its outcome.',
+    'Either `delete`, or `undelete`, or `ids` with what is to be changed; or `select` with `total` and either `act` or what is to be changed. ' +
+    'With several of these or with nothing to do it is 400, and so are `taken_at` and `shift_s` together. A photo without a date cannot be ' +
+    'shifted: ERR_NO_DATE is its outcome. Which photos are selected is settled when the request comes: what is added later is left alone. ' +
+    'Up to 1,000 are changed at once; of more, a job is answered, whose result has what was `changed`, and what `failed` with which `errors`.',
   tags: ['photos'],
   rights: { needs: ['edit', 'delete'] },
   // One object instead of oneOf, whose errors only say "matches none".
@@ -154,6 +177,18 @@ export const batchSchema: Schema = {
       delete: BATCH_IDS,
       undelete: BATCH_IDS,
       ids: BATCH_IDS,
+      select: SELECT,
+      total: {
+        ...COUNT,
+        maximum: SELECTED_PHOTOS_MAX,
+        description: 'so many photos are to be selected, as the list has said; else it is 409 and nothing is done'
+      },
+      act: {
+        ...TEXT,
+        enum: ['delete', 'undelete'],
+        description:
+          'what is done with selected photos that are not changed otherwise; undelete takes the trash, or a job'
+      },
       tags: SET_PATCH,
       albums: { ...SET_PATCH, description: 'ids of albums, titles, or labels, as in metadata' },
       caption: nullable(TEXT),
@@ -173,6 +208,9 @@ export const batchSchema: Schema = {
       'delete',
       'undelete',
       'ids',
+      'select',
+      'total',
+      'act',
       'tags',
       'albums',
       'caption',
@@ -185,6 +223,7 @@ export const batchSchema: Schema = {
   ),
   response: {
     200: batchAnswer('deleted', 'restored', 'updated'),
-    ...problems('ERR_BAD_ID', ...RECORD_WRITE)
+    202: JOB_ANSWER,
+    ...problems('ERR_BAD_ID', 'ERR_SELECTION_CHANGED', 'ERR_NO_SUCH_JOB', 'ERR_INDEX_BUILDING', ...RECORD_WRITE)
   }
 }

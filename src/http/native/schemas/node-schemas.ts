@@ -1,12 +1,12 @@
 import type { ErrorCode } from '../../../core/errors.js'
 import type { Needs } from '../../../domain/rights.js'
 import { array, BYTES, COUNT, json, nullable, object, problems, type Schema, TEXT, TIME } from './common.js'
-import { PHOTO } from './photo-schemas.js'
+import { PHOTO_RECORD } from './photo-schemas.js'
 
 const OK = json('ok', object({ status: { type: 'string', const: 'ok' } }))
 const TAGS = ['node']
 
-const VOLUME = object({
+export const VOLUME = object({
   logical_volume: TEXT,
   state: { type: 'string', enum: ['active', 'closed', 'failed'] },
   head: object({
@@ -22,18 +22,25 @@ const VOLUME = object({
   copies: { ...COUNT, description: 'nodes in reach that are known to hold all of it, this one included' }
 })
 
-const JOB_STATE = {
+const JOB_FIELDS = {
   job_id: TEXT,
   kind: TEXT,
   state: { type: 'string', enum: ['queued', 'running', 'done', 'failed', 'cancelled'] },
   progress: nullable(object({ done: COUNT, total: nullable(COUNT), unit: TEXT })),
+  stoppable: { type: 'boolean', description: 'whether DELETE ends it' },
   created_at: TIME,
   finished_at: nullable(TIME),
   error: nullable(object({ code: TEXT, message: TEXT }))
 }
-const JOB = object({ ...JOB_STATE, result: { description: 'the result of the work, once done' } })
+export const JOB_STATE = object(JOB_FIELDS)
+export const JOB = object({
+  ...JOB_FIELDS,
+  result: { description: 'the result of the work, once done; of one that was stopped, what was done until then' }
+})
 
-export const JOB_ANSWER: Schema = json('the job', JOB, { Location: { schema: TEXT } })
+const JOB_PARAMS = object({ id: { ...TEXT, minLength: 1, description: 'job_id of the job' } })
+
+export const JOB_ANSWER: Schema = json('the job', JOB, { Location: TEXT })
 
 export const healthSchema: Schema = {
   summary: 'Whether the process is running',
@@ -173,11 +180,23 @@ export function adminSchema(name: string, ...codes: readonly ErrorCode[]): Schem
 }
 
 export const jobSchema: Schema = {
-  summary: 'State and progress of a job',
+  summary: 'State and progress of a job, for whoever knows its id',
   tags: ['admin'],
-  rights: { needs: ['watch'] },
-  params: object({ id: { ...TEXT, minLength: 1, description: 'job_id of the job' } }),
+  rights: { needs: ['jobs'] },
+  params: JOB_PARAMS,
   response: { 200: json('the job', JOB), ...problems('ERR_NO_SUCH_JOB') }
+}
+
+export const stopJobSchema: Schema = {
+  summary: 'Lets a job end that can be stopped',
+  description: 'What it has done stays done. Harmless for one that has ended.',
+  tags: ['admin'],
+  rights: { needs: ['jobs'] },
+  params: JOB_PARAMS,
+  response: {
+    202: json('the job, which ends soon', JOB),
+    ...problems('ERR_NO_SUCH_JOB', 'ERR_JOB_NOT_STOPPABLE')
+  }
 }
 
 export const jobsSchema: Schema = {
@@ -185,13 +204,12 @@ export const jobsSchema: Schema = {
   description: 'Without their results, which each job has.',
   tags: ['admin'],
   rights: { needs: ['watch'] },
-  response: { 200: json('jobs', object({ jobs: array(object(JOB_STATE)) })) }
+  response: { 200: json('jobs', object({ jobs: array(JOB_STATE) })) }
 }
 
 export const metricsSchema: Schema = {
   summary: 'Metrics in the text format of Prometheus',
   tags: TAGS,
-  rights: { needs: [] },
   response: {
     200: { description: 'format 0.0.4', content: { 'text/plain': { schema: { type: 'string' } } } },
     ...problems('ERR_METRICS_TOKEN')
@@ -203,7 +221,7 @@ export const dumpSchema: Schema = {
   tags: TAGS,
   rights: { needs: ['read'] },
   response: {
-    200: { description: 'a stream', content: { 'application/x-ndjson': { schema: object(PHOTO) } } },
+    200: { description: 'a stream', content: { 'application/x-ndjson': { schema: PHOTO_RECORD } } },
     ...problems('ERR_DIRECTORY_UNAVAILABLE', 'ERR_OVERLOADED')
   }
 }

@@ -91,7 +91,7 @@ export const TAKEN_AT: Schema = {
 const TAGS = ['photos']
 
 /** The record's fields. */
-export const PHOTO = {
+const PHOTO = {
   photo_id: PHOTO_ID,
   name: TEXT,
   content_type: TEXT,
@@ -165,6 +165,21 @@ export const META_FIELDS = {
   }
 }
 export const META = object(META_FIELDS)
+/** As in the log: without what only this node knows. */
+export const PHOTO_RECORD = object(PHOTO)
+export const PHOTO_DETAILS = object({
+  ...META_FIELDS,
+  camera: nullable(CAMERA),
+  place: nullable(NAMED_PLACE),
+  similar: array(
+    object({
+      photo_id: PHOTO_ID,
+      tier: { type: 'string', enum: ['near', 'similar'] },
+      score: { type: 'number', minimum: -1, maximum: 1 }
+    }),
+    { description: 'similar photos found so far, best first' }
+  )
+})
 
 const COOKIE_QUERY: Schema = {
   ...TEXT,
@@ -174,7 +189,8 @@ const BYTES_CONTENT = { content: { '*/*': { schema: { type: 'string', contentMed
 const CONTENT_HEADERS: Schema = {
   ...ETAG_HEADER,
   'X-Sheaf-Source': {
-    schema: { type: 'string', enum: ['local', 'peer', 'cache'] },
+    type: 'string',
+    enum: ['local', 'peer', 'cache'],
     description: 'where the bytes came from'
   }
 }
@@ -263,23 +279,7 @@ export const getMetaSchema: Schema = {
   rights: { needs: ['read'] },
   params: ID_PARAMS,
   response: {
-    200: json(
-      'the metadata',
-      object({
-        ...META_FIELDS,
-        camera: nullable(CAMERA),
-        place: nullable(NAMED_PLACE),
-        similar: array(
-          object({
-            photo_id: PHOTO_ID,
-            tier: { type: 'string', enum: ['near', 'similar'] },
-            score: { type: 'number', minimum: -1, maximum: 1 }
-          }),
-          { description: 'similar photos found so far, best first' }
-        )
-      }),
-      ETAG_HEADER
-    ),
+    200: json('the metadata', PHOTO_DETAILS, ETAG_HEADER),
     304: { description: 'unchanged', headers: ETAG_HEADER },
     ...problems(...PHOTO_READ)
   }

@@ -49,7 +49,7 @@ const SEARCHED: readonly ErrorCode[] = [
   'ERR_OVERLOADED'
 ]
 
-const COVERAGE = object({
+export const COVERAGE = object({
   shards_ok: COUNT,
   shards_total: COUNT,
   fraction: { type: 'number', minimum: 0, maximum: 1, description: 'how much of the index answered' }
@@ -126,6 +126,12 @@ export const searchSchema: Schema = {
 }
 
 const TIER: Schema = { type: 'string', enum: ['exact', 'near', 'similar'] }
+export const DUPLICATE_GROUP = object({
+  tier: TIER,
+  size: { type: 'integer', minimum: 2, description: 'number of its photos' },
+  photo_ids: array(PHOTO_ID, { maxItems: MERGED_PHOTOS_MAX, description: `the first ${MERGED_PHOTOS_MAX}` }),
+  score: SCORE
+})
 const TIER_COUNT = object({ groups: COUNT, photos: COUNT })
 
 export const duplicatesSchema: Schema = {
@@ -141,14 +147,7 @@ export const duplicatesSchema: Schema = {
     200: json(
       'a page',
       object({
-        groups: array(
-          object({
-            tier: TIER,
-            size: { type: 'integer', minimum: 2, description: 'number of its photos' },
-            photo_ids: array(PHOTO_ID, { maxItems: MERGED_PHOTOS_MAX, description: `the first ${MERGED_PHOTOS_MAX}` }),
-            score: SCORE
-          })
-        ),
+        groups: array(DUPLICATE_GROUP),
         total: { ...COUNT, description: 'groups on all pages; up to 10 s old' },
         tiers: {
           ...object({ exact: TIER_COUNT, near: TIER_COUNT, similar: TIER_COUNT }),

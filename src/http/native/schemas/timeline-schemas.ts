@@ -7,6 +7,32 @@ const REVISION: Schema = { ...TEXT, description: 'another one when anything in i
 const DAY: Schema = { ...TEXT, examples: ['2024-05-01'] }
 const SECONDS = { type: 'number', description: 'seconds since 1970, as if in UTC; negative before' } as const
 
+export const BUCKET = object({
+  key: { ...TEXT, examples: ['2024-05'] },
+  from: { ...DAY, description: 'its first day' },
+  to: { ...DAY, description: 'its last day' },
+  count: COUNT,
+  revision: REVISION
+})
+/** In columns. */
+export const BUCKET_PHOTOS = object(
+  {
+    revision: REVISION,
+    photo_ids: array(PHOTO_ID),
+    aspects: array(nullable({ type: 'integer', description: 'width / height × 1000; null: not known yet' })),
+    taken_s: { ...array(SECONDS), description: 'what a clock on the wall showed; of photos sorted by it' },
+    added_s: { ...array(SECONDS), description: 'when they were added; of photos sorted by it' },
+    flags: array({
+      type: 'integer',
+      description:
+        'sum of: 1 RAW, 2 video, 4 without a date of its own, 8 with versions that lost, 16 with a thumb that can be had, ' +
+        '32 favourites, 64 with a movie in its file, 128 with a movie beside it'
+    }),
+    hashes: array(nullable({ ...TEXT, description: 'ThumbHash, base64; null: none' }))
+  },
+  ['taken_s', 'added_s']
+)
+
 export const timelineSchema: Schema = {
   summary: 'How many photos and videos there are in which time',
   description: `Buckets of at most ${BUCKET_PHOTOS_MAX} photos, newest first; together they have all that match.`,
@@ -19,15 +45,7 @@ export const timelineSchema: Schema = {
       object({
         total: COUNT,
         revision: REVISION,
-        buckets: array(
-          object({
-            key: { ...TEXT, examples: ['2024-05'] },
-            from: { ...DAY, description: 'its first day' },
-            to: { ...DAY, description: 'its last day' },
-            count: COUNT,
-            revision: REVISION
-          })
-        )
+        buckets: array(BUCKET)
       })
     ),
     ...problems('ERR_DIRECTORY_UNAVAILABLE', 'ERR_INDEX_BUILDING', 'ERR_OVERLOADED')
@@ -42,26 +60,7 @@ export const bucketSchema: Schema = {
   params: object({ key: { type: 'string', pattern: BUCKET_KEY, examples: ['2024-05'] } }),
   querystring: QUERY,
   response: {
-    200: json(
-      'its photos, newest first',
-      object(
-        {
-          revision: REVISION,
-          photo_ids: array(PHOTO_ID),
-          aspects: array(nullable({ type: 'integer', description: 'width / height × 1000; null: not known yet' })),
-          taken_s: { ...array(SECONDS), description: 'what a clock on the wall showed; of photos sorted by it' },
-          added_s: { ...array(SECONDS), description: 'when they were added; of photos sorted by it' },
-          flags: array({
-            type: 'integer',
-            description:
-              'sum of: 1 RAW, 2 video, 4 without a date of its own, 8 with versions that lost, 16 with a thumb that can be had, ' +
-              '32 favourites, 64 with a movie in its file, 128 with a movie beside it'
-          }),
-          hashes: array(nullable({ ...TEXT, description: 'ThumbHash, base64; null: none' }))
-        },
-        ['taken_s', 'added_s']
-      )
-    ),
+    200: json('its photos, newest first', BUCKET_PHOTOS),
     ...problems('ERR_DIRECTORY_UNAVAILABLE', 'ERR_INDEX_BUILDING', 'ERR_NO_SUCH_BUCKET', 'ERR_OVERLOADED')
   }
 }

@@ -19,7 +19,7 @@ import {
 } from './common.js'
 import { MARKS, RATING, TAKEN_AT } from './photo-schemas.js'
 
-const RECEIPT = object({
+export const RECEIPT = object({
   photo_id: PHOTO_ID,
   logical_volume: TEXT,
   cookie: COOKIE,
@@ -105,7 +105,7 @@ const STORED: readonly ErrorCode[] = [
   ...RECORD_WRITE
 ]
 const FORM: readonly ErrorCode[] = ['ERR_NOT_MULTIPART', 'ERR_NO_FILE']
-const LOCATION = { Location: { schema: TEXT, description: 'path of the photo' } }
+const LOCATION = { Location: { ...TEXT, description: 'path of the photo' } }
 const IDEMPOTENCY = {
   type: 'object',
   properties: {

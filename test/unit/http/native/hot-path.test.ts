@@ -42,6 +42,7 @@ let leases: number
 /** Photos that were asked for. */
 let asked: string[]
 let hot: HotPath
+const principals = { needAccount: false }
 
 function send(
   url: string | undefined = `/photo/${ID}`,
@@ -57,6 +58,7 @@ beforeEach(() => {
   heads = new Map([[ID, HEAD]])
   leases = 0
   asked = []
+  principals.needAccount = false
   const photos = {
     openHot: (id: string) => {
       asked.push(id)
@@ -66,7 +68,7 @@ beforeEach(() => {
       return { head, source: 'local' as const, lease: { data: Buffer.from('abc'), release: () => void leases-- } }
     }
   }
-  hot = new HotPath({ photos, guard: new HostGuard(['photos.example']), ids: new RequestIds(systemRandom) })
+  hot = new HotPath({ photos, guard: new HostGuard(['photos.example']), ids: new RequestIds(systemRandom), principals })
 })
 
 /** Left to the normal way, untouched. */
@@ -170,6 +172,12 @@ describe('left to the normal way is', () => {
   ])('a request with %s, wherever it stands', name => {
     expectLeft(send(undefined, ['Host', 'localhost', name, 'x']))
     expectLeft(send(undefined, [name.toUpperCase(), 'x', 'Host', 'localhost']))
+    expect(asked).toEqual([])
+  })
+
+  test('any request once requests need an account: who asks is not known here', () => {
+    principals.needAccount = true
+    expectLeft(send())
     expect(asked).toEqual([])
   })
 

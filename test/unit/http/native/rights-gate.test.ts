@@ -7,7 +7,7 @@ surviveInvariants()
 
 test('an app with an operation that says no rights does not build', () => {
   const app = fastify()
-  addRightsGate(app, { of: () => ({ kind: 'anonymous' }) })
+  addRightsGate(app, { of: async () => ({ principal: { kind: 'anonymous' } }), needAccount: false })
   app.get('/open', { schema: { rights: { needs: [] } } }, async () => '')
   expect(() => app.get('/closed', async () => '')).toThrow('GET /closed says which rights it needs')
   expect(() => app.get('/closed', { schema: { summary: 'x' } }, async () => '')).toThrow('GET /closed says')
