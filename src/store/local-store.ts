@@ -470,8 +470,10 @@ export class LocalStore implements Startable {
   /** Reopens a directory that has failed, and fills it from the log. */
   async #reopenDirectory(): Promise<'busy' | 'idle'> {
     if (this.directory.state === 'open' || this.#refilling) return 'idle'
-    await this.reserve.makeRoom() // a full disk may be why it failed
-    await this.refill(() => this.directory.reopen())
+    await this.refill(async () => {
+      await this.reserve.makeRoom() // a full disk may be why it failed
+      await this.directory.reopen()
+    })
     return 'idle'
   }
 
