@@ -208,7 +208,21 @@ test('every operation is there, and says what it does and takes', () => {
     document.paths[path]![method]!.parameters!.map(parameter => `${parameter.in} ${parameter.name}`)
   expect(names('/photos', 'get').sort()).toEqual(
     [
-      ...['cursor', 'limit', 'q', 'tag', 'album', 'type', 'state', 'sha256', 'kind', 'place', 'camera', 'rating_min'],
+      ...[
+        'cursor',
+        'limit',
+        'q',
+        'tag',
+        'album',
+        'type',
+        'state',
+        'sha256',
+        'kind',
+        'place',
+        'camera',
+        'rating_min',
+        'owner'
+      ],
       ...['favourite', 'archived', 'trait', 'sort', 'from', 'to', 'count']
     ]
       .map(name => `query ${name}`)
@@ -374,10 +388,19 @@ async function askForLaidOut(id: string): Promise<void> {
 async function askForAccounts(): Promise<void> {
   const { client } = http
   const admin = { name: 'anna', password: 'correct horse', role: 'admin', mail: 'anna@example.org', display: 'Anna' }
-  const as = async (authorization: string, method: string, template: string, id = '', body?: object): Promise<Answer> => {
+  const as = async (
+    authorization: string,
+    method: string,
+    template: string,
+    id = '',
+    body?: object
+  ): Promise<Answer> => {
     const path = template.replace('{id}', id)
     const headers = { authorization, ...(body && { 'content-type': 'application/json' }) }
-    const answer = await client.request(method, path, { headers, ...(body && { body: Buffer.from(JSON.stringify(body)) }) })
+    const answer = await client.request(method, path, {
+      headers,
+      ...(body && { body: Buffer.from(JSON.stringify(body)) })
+    })
     await expectTrue(method, path, template, answer)
     return answer
   }
@@ -395,7 +418,9 @@ async function askForAccounts(): Promise<void> {
     headers: { 'content-type': 'application/json' }
   })
   await expectTrue('POST', '/session', '/session', login)
-  const tokens = JSON.parse((await ask('POST', '/v1/tokens', {}, '', { name: 'anna', password: admin.password })).body.toString())
+  const tokens = JSON.parse(
+    (await ask('POST', '/v1/tokens', {}, '', { name: 'anna', password: admin.password })).body.toString()
+  )
   await ask('POST', '/v1/tokens', {}, '', { refresh_token: tokens.refresh_token })
   await ask('POST', '/v1/tokens', {}, '', { refresh_token: 'x' })
   await ask('POST', '/v1/tokens', {}, '', {})
