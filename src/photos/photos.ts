@@ -37,6 +37,7 @@ import { findKnown } from './known-photos.js'
 import { filtersOf } from './list-filters.js'
 import type { CacheStats, PhotoCache } from './photo-cache.js'
 import { PhotoEdits, validatorsOf } from './photo-edits.js'
+import { NOBODY_KNOWN, type OwnerNames, ownerNamed } from './photo-owners.js'
 import type { PhotoReader } from './photo-reader.js'
 import { badField, checkPatch, checkShift } from './photo-rules.js'
 import type {
@@ -96,6 +97,8 @@ export interface PhotosComponents {
   readonly logicalVolume: () => VolumeId
   /** Default: those on this node alone. */
   readonly copies?: PhotoCopies
+  /** Default: nobody is known by name. */
+  readonly owners?: OwnerNames
   /** Asks the peers about a photo that is unknown here. @returns whether all members answered */
   readonly fetchRecord?: (id: PhotoId) => Promise<boolean>
   /** What graves have ended here before its time. Default: nothing. */
@@ -124,6 +127,7 @@ export class Photos {
   readonly #fetchRecord: PhotosComponents['fetchRecord']
   readonly #copies: PhotoCopies
   readonly #albums: AlbumNames
+  readonly #owners: OwnerNames
   readonly #reader: PhotoReader
   readonly #cache: PhotoCache
   readonly #uploads: PhotoUploads
@@ -147,6 +151,7 @@ export class Photos {
     this.#laidOut = components.laidOut
     this.#copies = copies
     this.#albums = albums
+    this.#owners = components.owners ?? NOBODY_KNOWN
     this.#reader = reader
     this.#cache = components.cache
     this.#uploads = new PhotoUploads({ ...components, writer, intake, copies, albums }, { chunkBytes, minCopies })
@@ -494,10 +499,10 @@ export class Photos {
   }
 
   /** Every live photo, as of the start of the iteration. */
-  async *dump(): AsyncGenerator<Pick<ListedPhoto, 'photo' | 'albums'>> {
+  async *dump(): AsyncGenerator<Omit<ListedPhoto, 'copies'>> {
     for await (const record of this.#directory.records('photo')) {
       const photo = this.#viewOrSkip(record)
-      if (photo !== undefined && !photo.deleted) yield { photo, albums: this.#albums.namesOf(photo.albums) }
+      if (photo !== undefined && !photo.deleted) yield { photo, ...this.#namesIn(photo) }
     }
   }
 
@@ -538,7 +543,11 @@ export class Photos {
   #listed(photo: Photo): ListedPhoto {
     const blob = blobOf(photo, 'orig')
     const copies = blob === undefined ? 0 : this.#copies.of(blob)
-    return { photo, albums: this.#albums.namesOf(photo.albums), copies }
+    return { photo, ...this.#namesIn(photo), copies }
+  }
+
+  #namesIn({ albums, owner }: Photo): Pick<ListedPhoto, 'albums' | 'owner'> {
+    return { albums: this.#albums.namesOf(albums), owner: ownerNamed(this.#owners, owner) }
   }
 }
 

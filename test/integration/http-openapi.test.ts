@@ -208,7 +208,21 @@ test('every operation is there, and says what it does and takes', () => {
     document.paths[path]![method]!.parameters!.map(parameter => `${parameter.in} ${parameter.name}`)
   expect(names('/photos', 'get').sort()).toEqual(
     [
-      ...['cursor', 'limit', 'q', 'tag', 'album', 'type', 'state', 'sha256', 'kind', 'place', 'camera', 'rating_min'],
+      ...[
+        'cursor',
+        'limit',
+        'q',
+        'tag',
+        'album',
+        'type',
+        'state',
+        'sha256',
+        'kind',
+        'place',
+        'camera',
+        'rating_min',
+        'owner'
+      ],
       ...['favourite', 'archived', 'trait', 'sort', 'from', 'to', 'count']
     ]
       .map(name => `query ${name}`)
