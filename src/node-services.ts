@@ -13,7 +13,7 @@ import type { FileSystem } from './core/file-system.js'
 import type { Startable } from './core/lifecycle.js'
 import type { Logger } from './core/log.js'
 import type { Random } from './core/random.js'
-import type { PhotoId } from './domain/ids.js'
+import type { PhotoId, UserId } from './domain/ids.js'
 import { PHOTO_KIND } from './domain/photo.js'
 import type { Transport } from './network/transport.js'
 import { AlbumCatalog } from './photos/albums/album-catalog.js'
@@ -177,6 +177,7 @@ export class NodeServices implements Startable {
     this.#spool = new UploadSpool({ fileSystem, clock, reserve: local.reserve }, { ...init.uploads, folder })
     const catalog = new AlbumCatalog({ directory, log })
     this.#albumCatalog = catalog
+    const owners = { nameOf: (id: UserId) => this.accounts?.users.nameOf(id) }
     this.photos = new Photos(
       {
         store: volumes,
@@ -190,6 +191,7 @@ export class NodeServices implements Startable {
         cache,
         spool: this.#spool,
         albums: catalog,
+        owners,
         logicalVolume: () => volumes.logicalVolume,
         laidOut: local.laidOut,
         ...(cluster !== undefined && { copies: cluster.durableCopies }),
@@ -220,6 +222,7 @@ export class NodeServices implements Startable {
     this.lists = new LibraryLists({
       directory,
       albums: catalog,
+      owners,
       clock,
       copies: cluster?.durableCopies ?? copiesOn(reader),
       undoLeftMs: death => local.laidOut.undoLeftMs(death)

@@ -122,6 +122,11 @@ export class Users {
     }
   }
 
+  /** @returns the name under which people see the account; undefined: this node has not heard of it */
+  nameOf(id: UserId): string | undefined {
+    return this.#components.catalog.nameOf(id)
+  }
+
   /** @returns the account that is shown under that name, or the oldest that claims it */
   called(name: string): UserId | undefined {
     return this.#components.catalog.called(name)[0]

@@ -73,11 +73,24 @@ const COUNTED = new Set([
   'type',
   'kind',
   'rating',
+  'owner',
   'features',
   'head',
   'state'
 ])
-const DATED = new Set(['all', ENTRY, TIMELINE, 'favourite', 'archived', 'trait', 'tag', 'album', 'kind', 'rating'])
+const DATED = new Set([
+  'all',
+  ENTRY,
+  TIMELINE,
+  'favourite',
+  'archived',
+  'trait',
+  'tag',
+  'album',
+  'kind',
+  'rating',
+  'owner'
+])
 
 /** @returns whether the term has a counter, so that a listing knows its total without a scan; for names with few values */
 export function isCounted(term: string): boolean {

@@ -17,9 +17,12 @@ import {
 import { WORD_CHARACTERS_MAX } from './text.js'
 
 const WORDS_MAX = 32
-/** Terms that came with version 5. */
-const LATER = ['favourite', 'archived', 'emptied', 'unhashed', 'trait']
-const isLater = (term: string): boolean => LATER.some(name => term === name || term.startsWith(`${name}\0`))
+/** Terms that came with version 7. */
+const LATER_THAN_5 = ['owner']
+/** Terms that came with version 5, or later. */
+const LATER = ['favourite', 'archived', 'emptied', 'unhashed', 'trait', ...LATER_THAN_5]
+const isOneOf = (names: readonly string[], term: string): boolean =>
+  names.some(name => term === name || term.startsWith(`${name}\0`))
 const NO_MARKS = new Set<Mark>()
 
 /** Labels as they are spelled, words with their accents. An index that it was written in is kept until it is made anew. */
@@ -72,11 +75,30 @@ export function placedLanguage4(places: Places): IndexLanguage {
   }
 }
 
+/** Without owners. */
+export const INDEX_LANGUAGE_5: IndexLanguage = {
+  ...INDEX_LANGUAGE,
+  version: 5,
+  lacks: new Set(['place', ...LATER_THAN_5]),
+  termsOf: record => INDEX_LANGUAGE.termsOf(record).filter(term => !isOneOf(LATER_THAN_5, term))
+}
+
+/** As {@link INDEX_LANGUAGE_5}, with names of places. */
+export function placedLanguage6(places: Places): IndexLanguage {
+  const placed = placedLanguage(places)
+  return {
+    ...placed,
+    version: 6,
+    lacks: new Set(LATER_THAN_5),
+    termsOf: record => placed.termsOf(record).filter(term => !isOneOf(LATER_THAN_5, term))
+  }
+}
+
 function termsOf3(record: DirectoryRecord, places?: Places): string[] {
   const photo = photoOf(record)
   if (photo === undefined) return []
   if (photo.deleted) return trashTerms(photo, false)
-  return termsOfPhoto(photo, places, NO_MARKS).filter(term => !isLater(term))
+  return termsOfPhoto(photo, places, NO_MARKS).filter(term => !isOneOf(LATER, term))
 }
 
 function termsOf2(record: DirectoryRecord): string[] {

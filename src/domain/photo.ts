@@ -5,8 +5,8 @@
  *   version   –                        size, sha256 (32 bytes), content_type, cookie (16 bytes), logical_volume,
  *                                      chunk_bytes (absent: one needle), name, caption?, rating?, taken_at? (a person's:
  *                                      ms, offset?, precision), place? (a person's: latitude,
- *                                      longitude, altitude?), attributes?, owner?, idempotency? (32 bytes), born? (hlc
- *                                      of the first version; absent in that one)
+ *                                      longitude, altitude?), attributes?, owner? (id of the user who uploaded it), idempotency?
+ *                                      (32 bytes), born? (hlc of the first version; absent in that one)
  *   tags      tag                      –
  *   albums    album                    –: its id, see album.ts, or a label of its own
  *   marks     favourite, archived      –
@@ -21,7 +21,16 @@ import { SheafError } from '../core/errors.js'
 import { malformed, sameValue, type Value } from './cbor.js'
 import { compareRanks, type Entry, VERSION_FIELD } from './entry.js'
 import type { Hlc } from './hlc.js'
-import { COOKIE_BYTES, type Cookie, cookieBytes, cookieFrom, type PhotoId, parsePhotoId } from './ids.js'
+import {
+  COOKIE_BYTES,
+  type Cookie,
+  cookieBytes,
+  cookieFrom,
+  type PhotoId,
+  parsePhotoId,
+  parseUserId,
+  type UserId
+} from './ids.js'
 import { RATING_MAX } from './limits.js'
 import {
   dimensionsChange,
@@ -103,8 +112,9 @@ export interface Photo {
   /** Whole, 0…5. */
   readonly rating: number | undefined
   readonly attributes: ReadonlyMap<string, string>
-  readonly owner: string | undefined
-  /** SHA-256 of the Idempotency-Key, lower-case hex. */
+  /** Who uploaded it; undefined: nobody who had an account. */
+  readonly owner: UserId | undefined
+  /** SHA-256 of the Idempotency-Key, lower-case hex; of a user's with the user, see photo-uploads.ts. */
   readonly idempotency: string | undefined
   /** Sorted. */
   readonly tags: readonly string[]
@@ -158,7 +168,7 @@ export interface NewPhoto extends PhotoFacts {
   /** What a person says; `takenAt` is what the file says. */
   readonly setTakenAt?: TakenAt | undefined
   readonly file?: FileFacts | undefined
-  readonly owner?: string | undefined
+  readonly owner?: UserId | undefined
   readonly idempotency?: string | undefined
   readonly tags?: readonly string[] | undefined
   readonly albums?: readonly string[] | undefined
@@ -243,7 +253,7 @@ export function viewPhoto(record: DirectoryRecord, version: Entry = shownVersion
     caption: textOf(value, 'caption'),
     rating: rating !== undefined && rating <= RATING_MAX ? rating : undefined,
     attributes: textsOf(value, 'attributes'),
-    owner: textOf(value, 'owner'),
+    owner: parseUserId(textOf(value, 'owner') ?? ''),
     idempotency: hexOf(value, 'idempotency', SHA256_BYTES),
     tags: keysOf(record, 'tags'),
     albums: keysOf(record, 'albums'),

@@ -3,10 +3,9 @@ import type { ApiKeyScope } from './api-key.js'
 import type { Principal } from './principal.js'
 
 /**
- * What requests can do with a node: `account` is about one's own account, `accounts` about those of others as well; `jobs` follows and stops
- * what was begun, by its id; `watch` looks at the
- * node and its cluster, `maintain` starts work that loses nothing, `operate` starts work that does, or that changes who the
- * members are; `metrics` reads figures.
+ * What requests can do with a node: `account` is about one's own account, `accounts` about those of others as well; `jobs` follows
+ * and stops what was begun, by its id; `watch` looks at the node and its cluster, `maintain` starts work that loses nothing, `operate`
+ * starts work that does, or that changes who the members are; `metrics` reads figures.
  */
 export const RIGHTS = [
   'read',

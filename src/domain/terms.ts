@@ -20,9 +20,10 @@
  *   type             the content type in lower case, without parameters, and its first part: 'image/jpeg' and 'image'
  *   kind             'image', 'raw', 'video' or 'other'
  *   rating           0 to 5
+ *   owner            id of the account that it belongs to
  *   camera           a word of its make, model or lens
  *   place            a word of the names of the place, region and country where it was taken; see places.ts
- *   sha256, idem     lower-case hex: SHA-256 of the original's bytes, of the Idempotency-Key
+ *   sha256, idem     lower-case hex: SHA-256 of the original's bytes, of the Idempotency-Key, with the user where there is one
  *   word             a word of name or caption, or of where it was taken
  *   looked           –: photos that were analyzed as images
  *   unhashed         –: those of which the look lacks a ThumbHash
@@ -45,7 +46,7 @@ import { endOf } from './tombstone.js'
 import { traitsOf } from './traits.js'
 
 /** Of the index without names of places; with them it is the next one. So it rises by two. */
-export const INDEX_VERSION = 5
+export const INDEX_VERSION = 7
 
 /** The term of photos that lists show. */
 export const ENTRY = 'entry'
@@ -118,6 +119,7 @@ export function termsOfPhoto(photo: Photo, places?: Places, marks = photo.marks)
   for (const trait of traitsOf(photo)) terms.add(`trait\0${trait}`)
   if (kindOf(photo) !== 'other') terms.add(marks.has('archived') ? ARCHIVED_TIMELINE : TIMELINE)
   addListed(terms, photo, places)
+  if (photo.owner !== undefined) terms.add(`owner\0${photo.owner}`)
   return [...terms].sort()
 }
 

@@ -1,4 +1,5 @@
 import { ACCESS_KIND } from './access.js'
+import { ACL_KIND } from './acl.js'
 import { ALBUM_KIND } from './album.js'
 import { API_KEY_KIND } from './api-key.js'
 import { compareRanks, type Entry, greatestEntry, VERSION_FIELD } from './entry.js'
@@ -10,7 +11,15 @@ import { SETTINGS_KIND } from './settings-record.js'
 import { USER_KIND } from './user.js'
 
 /** Without records of these kinds nobody would know who is a member, where bytes stand, or who may do what. */
-const KEPT_KINDS: ReadonlySet<string> = new Set(['member', 'volume', 'cluster', USER_KIND, ACCESS_KIND, SETTINGS_KIND])
+const KEPT_KINDS: ReadonlySet<string> = new Set([
+  'member',
+  'volume',
+  'cluster',
+  USER_KIND,
+  ACCESS_KIND,
+  ACL_KIND,
+  SETTINGS_KIND
+])
 
 /** What people end, and what never begins again: somebody may have ended it because another one has it. */
 const ENDED_KINDS: ReadonlySet<string> = new Set([SESSION_KIND, API_KEY_KIND])

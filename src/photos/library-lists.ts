@@ -14,6 +14,7 @@ import { ENTRY, type LabelField } from '../domain/terms.js'
 import { blobOf } from '../store/photo-needles.js'
 import type { AlbumNames } from './albums/album-names.js'
 import { filtersOf } from './list-filters.js'
+import { NOBODY_KNOWN, type OwnerNames, ownerNamed } from './photo-owners.js'
 import { badField } from './photo-rules.js'
 import type { ListedPhoto, ListFilters, PhotoCopies } from './photo-types.js'
 
@@ -32,6 +33,8 @@ export interface LibraryListsComponents {
     | 'isAskedBy'
   >
   readonly albums: AlbumNames & { readonly size: number }
+  /** Default: nobody is known by name. */
+  readonly owners?: OwnerNames
   readonly copies: Pick<PhotoCopies, 'of'>
   readonly clock: Pick<Clock, 'now'>
   /** @returns for how long a delete can still be undone, ms */
@@ -185,7 +188,7 @@ export class LibraryLists {
    * @throws `ERR_BAD_CURSOR`, `ERR_INDEX_BUILDING`, the signal's reason
    */
   async trash({ limit, cursor, emptied = false }: TrashQuery, signal?: AbortSignal): Promise<TrashPage> {
-    const { directory, albums, clock, copies, undoLeftMs } = this.#components
+    const { directory, albums, owners = NOBODY_KNOWN, clock, copies, undoLeftMs } = this.#components
     const query = { terms: [emptied ? 'emptied' : 'trash'], words: [], limit, ...(cursor !== undefined && { cursor }) }
     const { records, total, nextCursor } = await directory.query(query, signal)
     const deaths = await directory.deathsOf(records.map(({ id }) => ({ kind: PHOTO_KIND, id })))
@@ -198,6 +201,7 @@ export class LibraryLists {
       return {
         photo,
         albums: albums.namesOf(photo.albums),
+        owner: ownerNamed(owners, photo.owner),
         copies: held,
         deletedAtMs: hlcMs(photo.version.hlc),
         purgeAfterMs: clock.now() + leftMs,

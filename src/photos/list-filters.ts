@@ -1,5 +1,6 @@
 import type { Filters } from '../directory/cursor.js'
 import { isTermOf } from '../directory/term-index.js'
+import { parseUserId, type UserId } from '../domain/ids.js'
 import { RATING_MAX } from '../domain/limits.js'
 import { type Moment, parseMoment } from '../domain/moment.js'
 import { MARKS } from '../domain/photo.js'
@@ -28,7 +29,8 @@ export interface AskedIndex {
  */
 export function filtersOf(query: ListFilters, index: AskedIndex, albums: AlbumNames): Filters | undefined {
   const { language } = index
-  const { tag, album, type, kind, camera, place, state, sha256, rating_min: ratingMin, q = '', sort, from, to } = query
+  const { tag, album, type, kind, camera, place, state, owner, sha256, rating_min: ratingMin, q = '' } = query
+  const { sort, from, to } = query
   const marks = MARKS.filter(mark => query[mark] === true)
   const words = language.prefixesOf(q).slice(0, SOUGHT_WORDS_MAX)
   if (words.length === 0 && q.trim() !== '') return undefined
@@ -43,6 +45,7 @@ export function filtersOf(query: ListFilters, index: AskedIndex, albums: AlbumNa
     kind,
     trait: query.trait,
     state: state?.trim(),
+    owner: owner === undefined ? undefined : requireUserId(owner),
     sha256: sha256?.toLowerCase()
   }
   for (const [name, value] of Object.entries(values)) if (value !== undefined) terms.push(`${name}\0${value}`)
@@ -58,13 +61,19 @@ export function filtersOf(query: ListFilters, index: AskedIndex, albums: AlbumNa
   if (ratingMin !== undefined)
     anyOf.push(Array.from({ length: RATING_MAX + 1 - ratingMin }, (_, i) => `rating\0${ratingMin + i}`))
   // what else can be asked for, parts have not
-  const isOfEntries =
-    query.trait === undefined && tag === undefined && album === undefined && kind === undefined && camera === undefined
+  const isOfEntries = [query.trait, tag, album, kind, camera, owner].every(one => one === undefined)
   const isListed = isOfEntries && marks.length + anyOf.length === 0 && words.length === 0 && sha256 === undefined
   if (isListed && isTermOf(language, ENTRY)) terms.push(ENTRY)
   const fromMs = from === undefined ? undefined : requireMoment('from', from).fromMs
   const toMs = to === undefined ? undefined : requireMoment('to', to).toMs
   return { terms, words, anyOf, order: sort, fromMs, toMs }
+}
+
+/** @throws `ERR_BAD_PARAMETER` */
+function requireUserId(text: string): UserId {
+  const id = parseUserId(text)
+  if (id !== undefined) return id
+  throw badField('owner', 'owner must be the id of an account, or me')
 }
 
 /** @throws `ERR_BAD_PARAMETER` */

@@ -57,7 +57,8 @@ interface KeptPhoto {
 /**
  * What was read lately. The bytes of other nodes are kept in memory, by a name that says which bytes they are; those of this
  * node are in the page cache already. The heads of hot originals are kept for both, to be read again in one synchronous step
- * without the directory. A photo whose record changes is forgotten, so that nothing deleted is kept.
+ * without the directory. The head goes when the record changes, and bytes when it is no longer live: nothing deleted is kept, and
+ * an edit while the node that has the bytes is away does not lose them.
  */
 export class PhotoCache {
   readonly #store: PhotoCacheComponents['store']
@@ -189,7 +190,12 @@ export class PhotoCache {
 
   // --- both ---
 
-  /** Call when the photo's record changes. */
+  /** Call when the photo's record has changed. Its bytes stay: their names say which they are. */
+  forgetHead(id: string): void {
+    this.#hot.delete(id)
+  }
+
+  /** Call when the photo is deleted, or cannot be shown. */
   forget(id: string): void {
     this.#hot.delete(id)
     this.#kept?.delete(id)

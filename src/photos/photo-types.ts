@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../core/errors.js'
 import type { Order } from '../directory/index-keys.js'
 import type { Hlc } from '../domain/hlc.js'
-import type { Cookie, PhotoId } from '../domain/ids.js'
+import type { Cookie, PhotoId, UserId } from '../domain/ids.js'
 import type { AltKey, Marks, Photo, PhotoEdit, SetEdit } from '../domain/photo.js'
 import type { Place, TakenAt } from '../domain/photo-facts.js'
 import type { PhotoKind } from '../domain/photo-kind.js'
@@ -10,6 +10,7 @@ import type { LifeActor } from '../domain/version-vector.js'
 import type { PhotoBlob } from '../store/photo-needles.js'
 import type { NeedleLease } from '../volumes/needle-store.js'
 import type { PhotoAlbums } from './albums/album-names.js'
+import type { PhotoOwner } from './photo-owners.js'
 
 /**
  * Bytes as they arrive from a client. A piece must not change after it was yielded: small ones are stored without a copy.
@@ -53,7 +54,8 @@ export interface UploadOptions extends BodyOptions, FileStatements {
   readonly albums?: readonly string[] | undefined
   /** 1–255 printable ASCII characters. */
   readonly idempotencyKey?: string | undefined
-  readonly owner?: string | undefined
+  /** Whose it is; undefined: nobody's who has an account. */
+  readonly owner?: UserId | undefined
 }
 
 /** How many nodes hold a photo, as far as this one knows: the only source of `copies` in receipts, metadata and lists. */
@@ -113,6 +115,7 @@ export interface HotContent {
 export interface ListedPhoto {
   readonly photo: Photo
   readonly albums: PhotoAlbums
+  readonly owner: PhotoOwner | undefined
   /** See {@link PhotoCopies.of}; of the original. */
   readonly copies: number
 }
@@ -170,6 +173,8 @@ export interface ListFilters {
   readonly type?: string | undefined
   /** How much of an image could be decoded, or `pending`. */
   readonly state?: string | undefined
+  /** The id of an account, in any case. */
+  readonly owner?: string | undefined
   /** Of the original's bytes, hex in any case. */
   readonly sha256?: string | undefined
   readonly kind?: PhotoKind | undefined

@@ -5,7 +5,7 @@ import { KeyedLock } from '../core/keyed-lock.js'
 import type { Random } from '../core/random.js'
 import type { Directory } from '../directory/directory.js'
 import { hlcMs } from '../domain/hlc.js'
-import { type ActorId, newCookie, newPhotoId, type PhotoId, type VolumeId } from '../domain/ids.js'
+import { type ActorId, newCookie, newPhotoId, type PhotoId, type UserId, type VolumeId } from '../domain/ids.js'
 import {
   type AltKey,
   addVariantChange,
@@ -56,9 +56,9 @@ interface CheckedOptions extends ReturnType<typeof checkStatements> {
   readonly name: string
   readonly tags: readonly string[]
   readonly albums: readonly string[]
-  /** Hex sha256 of the key. */
+  /** Hex, see {@link idempotencyOf}. */
   readonly idempotency: string | undefined
-  readonly owner: string | undefined
+  readonly owner: UserId | undefined
   readonly minCopies: number
 }
 
@@ -154,8 +154,7 @@ export class PhotoUploads {
       name,
       tags: checkLabels('tags', tags),
       albums: labelsFor(this.#components.albums, checkLabels('albums', albums)),
-      idempotency:
-        idempotencyKey === undefined ? undefined : hash('sha256', checkIdempotencyKey(idempotencyKey), 'hex'),
+      idempotency: idempotencyKey === undefined ? undefined : idempotencyOf(checkIdempotencyKey(idempotencyKey), owner),
       owner,
       minCopies: checkMinCopies(minCopies ?? this.#init.minCopies)
     }
@@ -184,6 +183,15 @@ export class PhotoUploads {
     }
     return { ...stored, copies }
   }
+}
+
+/**
+ * Keys of two users never meet, whatever these are: nobody is told what somebody else has uploaded.
+ *
+ * @param key - printable ASCII
+ */
+function idempotencyOf(key: string, owner: UserId | undefined): string {
+  return hash('sha256', owner === undefined ? key : `${owner}\0${key}`, 'hex')
 }
 
 function storedUpload(photo: Photo, alt: AltKey): StoredUpload {

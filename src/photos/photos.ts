@@ -21,7 +21,7 @@ import {
 } from '../domain/photo.js'
 import type { Motion, TakenAt } from '../domain/photo-facts.js'
 import { isVisual } from '../domain/photo-kind.js'
-import { conflictVersions, type DirectoryRecord } from '../domain/record.js'
+import { conflictVersions, type DirectoryRecord, shownVersion } from '../domain/record.js'
 import { standsIn } from '../domain/size-states.js'
 import { motionOf } from '../domain/traits.js'
 import type { LaidOut } from '../store/laid-out.js'
@@ -37,6 +37,7 @@ import { findKnown } from './known-photos.js'
 import { filtersOf } from './list-filters.js'
 import type { CacheStats, PhotoCache } from './photo-cache.js'
 import { PhotoEdits, validatorsOf } from './photo-edits.js'
+import { NOBODY_KNOWN, type OwnerNames, ownerNamed } from './photo-owners.js'
 import type { PhotoReader } from './photo-reader.js'
 import { badField, checkPatch, checkShift } from './photo-rules.js'
 import type {
@@ -96,6 +97,8 @@ export interface PhotosComponents {
   readonly logicalVolume: () => VolumeId
   /** Default: those on this node alone. */
   readonly copies?: PhotoCopies
+  /** Default: nobody is known by name. */
+  readonly owners?: OwnerNames
   /** Asks the peers about a photo that is unknown here. @returns whether all members answered */
   readonly fetchRecord?: (id: PhotoId) => Promise<boolean>
   /** What graves have ended here before its time. Default: nothing. */
@@ -124,6 +127,7 @@ export class Photos {
   readonly #fetchRecord: PhotosComponents['fetchRecord']
   readonly #copies: PhotoCopies
   readonly #albums: AlbumNames
+  readonly #owners: OwnerNames
   readonly #reader: PhotoReader
   readonly #cache: PhotoCache
   readonly #uploads: PhotoUploads
@@ -147,6 +151,7 @@ export class Photos {
     this.#laidOut = components.laidOut
     this.#copies = copies
     this.#albums = albums
+    this.#owners = components.owners ?? NOBODY_KNOWN
     this.#reader = reader
     this.#cache = components.cache
     this.#uploads = new PhotoUploads({ ...components, writer, intake, copies, albums }, { chunkBytes, minCopies })
@@ -167,7 +172,11 @@ export class Photos {
       }
     })
     directory.onChange(changes => {
-      for (const { key } of changes) this.#cache.forget(key.id)
+      for (const { key, after } of changes) {
+        const isLive = after !== undefined && !shownVersion(after).deleted
+        if (isLive) this.#cache.forgetHead(key.id)
+        else this.#cache.forget(key.id)
+      }
     })
     directory.onOpaque(keys => {
       for (const { id } of keys) this.#cache.forget(id)
@@ -490,10 +499,10 @@ export class Photos {
   }
 
   /** Every live photo, as of the start of the iteration. */
-  async *dump(): AsyncGenerator<Pick<ListedPhoto, 'photo' | 'albums'>> {
+  async *dump(): AsyncGenerator<Omit<ListedPhoto, 'copies'>> {
     for await (const record of this.#directory.records('photo')) {
       const photo = this.#viewOrSkip(record)
-      if (photo !== undefined && !photo.deleted) yield { photo, albums: this.#albums.namesOf(photo.albums) }
+      if (photo !== undefined && !photo.deleted) yield { photo, ...this.#namesIn(photo) }
     }
   }
 
@@ -534,7 +543,11 @@ export class Photos {
   #listed(photo: Photo): ListedPhoto {
     const blob = blobOf(photo, 'orig')
     const copies = blob === undefined ? 0 : this.#copies.of(blob)
-    return { photo, albums: this.#albums.namesOf(photo.albums), copies }
+    return { photo, ...this.#namesIn(photo), copies }
+  }
+
+  #namesIn({ albums, owner }: Photo): Pick<ListedPhoto, 'albums' | 'owner'> {
+    return { albums: this.#albums.namesOf(albums), owner: ownerNamed(this.#owners, owner) }
   }
 }
 

@@ -176,7 +176,10 @@ export class LocalStore implements Startable {
         age,
         guard: this.laidOut,
         admit: byteCount => this.reserve.admitRecords(byteCount),
-        onFailed: () => this.#reopening.wake(),
+        onFailed: () => {
+          this.reserve.invalidateFreeBytes() // an upload is to hear that the disk is full, if that is why
+          this.#reopening.wake()
+        },
         onOlderSchema: schema => this.past.noteSchema(schema)
       },
       { ...(formats && { formats }), ...(places && { languages: languagesWith(places.table, places.isWanted) }) }
@@ -467,7 +470,10 @@ export class LocalStore implements Startable {
   /** Reopens a directory that has failed, and fills it from the log. */
   async #reopenDirectory(): Promise<'busy' | 'idle'> {
     if (this.directory.state === 'open' || this.#refilling) return 'idle'
-    await this.refill(() => this.directory.reopen())
+    await this.refill(async () => {
+      await this.reserve.makeRoom() // a full disk may be why it failed
+      await this.directory.reopen()
+    })
     return 'idle'
   }
 

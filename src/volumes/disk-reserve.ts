@@ -68,9 +68,20 @@ export class DiskReserve {
   async start(): Promise<void> {
     await this.#measure()
     this.#hasBallast = (await this.#ballastFileBytes()) === this.#ballastBytes
-    if (this.#freeBytes < this.#ballastBytes)
-      await this.releaseBallast() // LevelDB writes some files anew to open
-    else await this.#restoreBallast()
+    if (!(await this.#makeRoom())) await this.#restoreBallast()
+  }
+
+  /** Call before LevelDB is opened, which writes some files anew: removes the ballast where there is less room than that. */
+  async makeRoom(): Promise<void> {
+    await this.#measure()
+    await this.#makeRoom()
+  }
+
+  /** @returns whether there is too little room, measured just now */
+  async #makeRoom(): Promise<boolean> {
+    if (this.#freeBytes >= this.#ballastBytes) return false
+    await this.releaseBallast()
+    return true
   }
 
   /** Whether something was refused that would not fit yet. `refresh` says when it would. */
@@ -143,6 +154,7 @@ export class DiskReserve {
     if (!this.#hasBallast) return false
     this.#hasBallast = false
     await this.#fileSystem.remove(this.#init.ballastPath)
+    this.invalidateFreeBytes()
     this.#log.warn({}, 'the disk is full: removed the ballast file to make room for deletes; free some space')
     return true
   }
@@ -187,7 +199,7 @@ export class DiskReserve {
     }
   }
 
-  /** Makes the next admission measure the free space again, because files were removed. */
+  /** Makes the next admission measure the free space again, because files were removed or the disk has refused a write. */
   invalidateFreeBytes(): void {
     this.#measuredAt = Number.NEGATIVE_INFINITY
   }

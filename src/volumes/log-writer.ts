@@ -20,7 +20,7 @@ export interface LogWriterComponents {
   readonly log: Logger
   /** Default: nothing is traced. */
   readonly tracer?: Tracer | undefined
-  readonly reserve: Pick<DiskReserve, 'admit' | 'releaseBallast'>
+  readonly reserve: Pick<DiskReserve, 'admit' | 'invalidateFreeBytes' | 'releaseBallast'>
   /** Throws while nothing can be applied to the directory: what is written then would be refused, and show up later. */
   readonly requireDirectory?: () => void
   /** The stamp of a new volume's superblock. */
@@ -89,8 +89,9 @@ export class LogWriter {
     try {
       return await this.#append(drafts, byteCount)
     } catch (error) {
-      const retry = purpose === 'upkeep' && hasCode(error, 'ERR_DISK_FULL')
-      if (!retry || !(await reserve.releaseBallast())) throw error
+      if (!hasCode(error, 'ERR_DISK_FULL')) throw error
+      reserve.invalidateFreeBytes() // somebody else has filled it since
+      if (purpose !== 'upkeep' || !(await reserve.releaseBallast())) throw error
       return await this.#append(drafts, byteCount)
     }
   }

@@ -114,7 +114,12 @@ async function readPages(directory: Directory, filter: Filter): Promise<Director
       limit: LIMIT,
       ...(cursor === null ? {} : { cursor })
     })
-    const photos = page.records.map(record => ({ photo: viewPhoto(record), albums: NO_ALBUMS, copies: 1 }))
+    const photos = page.records.map(record => ({
+      photo: viewPhoto(record),
+      albums: NO_ALBUMS,
+      owner: undefined,
+      copies: 1
+    }))
     JSON.stringify(pageJson({ ...page, photos }))
     pages.push(page)
     cursor = page.nextCursor

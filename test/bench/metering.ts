@@ -45,7 +45,7 @@ export async function measureMetering(scratch: string): Promise<Measure[]> {
     photos: { openHot },
     guard: new HostGuard([]),
     ids: new RequestIds(systemRandom),
-    principals: { needAccount: false }
+    principals: { needAccount: false, rememberedOf: () => ({ kind: 'anonymous' }) }
   })
   const meter = new HttpMeter({ metrics: new MetricsRegistry({ log: silentLog }), clock: systemClock })
   const request = { method: 'GET', url: `/photo/${id}`, rawHeaders: ['Host', '127.0.0.1:8000'] } as IncomingMessage

@@ -95,7 +95,7 @@ async function readPage(directory: Directory): Promise<void> {
   JSON.stringify(
     pageJson({
       ...page,
-      photos: page.records.map(record => ({ photo: viewPhoto(record), albums: NO_ALBUMS, copies: 1 }))
+      photos: page.records.map(record => ({ photo: viewPhoto(record), albums: NO_ALBUMS, owner: undefined, copies: 1 }))
     })
   )
 }

@@ -33,8 +33,11 @@ class EventStream {
     this.#chunks = response[Symbol.asyncIterator]()
   }
 
-  static async open(lastEventId?: string, query = ''): Promise<EventStream> {
-    const headers = lastEventId === undefined ? {} : { 'last-event-id': lastEventId }
+  static async open(lastEventId?: string, query = '', authorization?: string): Promise<EventStream> {
+    const headers = {
+      ...(lastEventId !== undefined && { 'last-event-id': lastEventId }),
+      ...(authorization !== undefined && { authorization })
+    }
     const request = get(`${http.url}/events${query}`, { agent: false, headers })
     const stream = new EventStream(
       await new Promise((resolve, reject) => request.once('response', resolve).once('error', reject))
@@ -208,4 +211,31 @@ describe('GET /events', () => {
       expect((await http.client.request(method, '/events')).status).toBe(405)
     }
   })
+})
+
+test('whoever is logged out, or may not read any more, hears of nothing that comes after', async () => {
+  const { users, sessions } = http.accounts
+  const at = '192.0.2.1'
+  const { id } = await users.create({ name: 'anna', role: 'admin', password: 'long enough' }, 'operator', at)
+  const log = async (): Promise<{ readonly authorization: string; readonly end: () => Promise<unknown> }> => {
+    const { session, token } = await sessions.login('anna', 'long enough', { address: at })
+    return { authorization: `Bearer ${token.text}`, end: () => sessions.end(id, session.id) }
+  }
+  const [here, there] = [await log(), await log()]
+  const put = async (bytes: string): Promise<void> => {
+    const headers = { authorization: here.authorization, 'content-type': 'application/octet-stream' }
+    const answer = await http.client.request('PUT', '/v1/photos?filename=a.bin', { body: Buffer.from(bytes), headers })
+    expect(answer.status).toBe(201)
+  }
+  const [kept, ended] = [
+    await EventStream.open(undefined, '', here.authorization),
+    await EventStream.open(undefined, '', there.authorization)
+  ]
+  for (const stream of [kept, ended]) await stream.next()
+  await put('one')
+  for (const stream of [kept, ended]) expect(await stream.next()).toMatchObject({ event: 'photo.uploaded' })
+  await there.end()
+  await put('two')
+  expect(await kept.next()).toMatchObject({ event: 'photo.uploaded' })
+  expect(await ended.next()).toBeUndefined()
 })

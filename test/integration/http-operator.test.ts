@@ -53,10 +53,19 @@ describe('what only the operator may do', () => {
 test('GET /session says what the page may do, and where the cluster is found when this node is gone', async () => {
   const session = async (authorization?: string): Promise<{ can: string[] }> =>
     JSON.parse((await ask('GET', '/session', undefined, authorization)).body.toString())
-  const everybody = ['read', 'upload', 'edit', 'delete', 'watch', 'maintain']
-  expect(await session()).toEqual({ user: null, can: everybody, node: { id: '12D3KooWTest', name: 'box' }, nodes: [] })
+  const everybody = ['read', 'upload', 'edit', 'delete', 'jobs', 'watch', 'maintain', 'metrics']
+  const node = { id: '12D3KooWTest', name: 'box' }
+  expect(await session()).toEqual({
+    user: null,
+    accounts: false,
+    can: everybody,
+    expires_at: null,
+    node,
+    nodes: []
+  })
   expect((await session('Bearer wrong')).can).toEqual(everybody)
-  expect((await session(`Bearer ${OPERATOR_TOKEN}`)).can).toEqual([...everybody, 'operate'])
+  const ofOperator = (await session(`Bearer ${OPERATOR_TOKEN}`)).can
+  expect(ofOperator.toSorted()).toEqual([...everybody, 'account', 'accounts', 'operate'].toSorted())
 })
 
 describe('sheaf takes the token', () => {

@@ -22,7 +22,7 @@ import { Directory } from '../../src/directory/directory.js'
 import { encodeFeatures, modelIdOf } from '../../src/domain/features.js'
 import { featuresChange } from '../../src/domain/findings.js'
 import { type Hlc, HybridClock } from '../../src/domain/hlc.js'
-import { type NodeId, newActorId, type PhotoId } from '../../src/domain/ids.js'
+import { type NodeId, newActorId, type PhotoId, type UserId } from '../../src/domain/ids.js'
 import { PHOTO_KIND } from '../../src/domain/photo.js'
 import { buildHttpApp } from '../../src/http/app.js'
 import type { HttpComponents } from '../../src/http/native/components.js'
@@ -162,6 +162,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
   const cache = new PhotoCache({ store, clock: systemClock }, { bytesMax: 0, ttlMs: 1 })
   const catalog = new AlbumCatalog({ directory, log })
   await catalog.start()
+  const owners = { nameOf: (id: UserId) => accounts.users.nameOf(id) }
   const photos = new Photos(
     {
       store,
@@ -173,6 +174,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       cache,
       spool: await uploadSpool(),
       albums: catalog,
+      owners,
       actor,
       log,
       logicalVolume: () => store.volume,
@@ -180,7 +182,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
     },
     { chunkBytes: init.chunkBytes ?? 8 * 1024 * 1024, maxUploadBytes, requireCookie: init.requireCookie ?? false }
   )
-  const accounts = new Accounts(
+  const accounts: Accounts = new Accounts(
     {
       directory,
       writer,
@@ -219,6 +221,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
   const lists = new LibraryLists({
     directory,
     albums: catalog,
+    owners,
     clock: systemClock,
     copies: copiesOn(reader),
     undoLeftMs: () => 86_400_000

@@ -66,6 +66,7 @@ export interface PhotoFilter {
   readonly kind?: string
   readonly camera?: string
   readonly place?: string
+  readonly owner?: string
   readonly ratingMin?: number
   readonly favourite?: true
   readonly archived?: true
@@ -86,6 +87,7 @@ export function addFilterOptions(command: Command): Command {
     .option('--kind <kind>', 'only files of this kind: image, raw, video or other')
     .option('--camera <words>', 'only photos of a camera with these words in its name')
     .option('--place <words>', 'only photos taken where these words are in the names of place, region and country')
+    .option('--owner <id>', 'only photos that this account has uploaded, by its id; me: your own')
     .option('--rating-min <n>', 'only photos with this rating or more', positiveInteger)
     .option('--favourite', 'only favourites')
     .option('--archived', 'only what is archived')
@@ -108,8 +110,7 @@ export async function* photoPages(
   limit = Number.POSITIVE_INFINITY
 ): AsyncGenerator<CountedPhotos, void, undefined> {
   const { tag, album, type, state, query: q, kind, camera, place, ratingMin: rating_min, ...same } = filter
-  const { sort, from, to, favourite, archived } = same
-  const filters = { tag, album, type, state, q, kind, camera, place, rating_min, favourite, archived, sort, from, to }
+  const filters = { tag, album, type, state, q, kind, camera, place, rating_min, ...same }
   let left = limit
   let seen = 0
   let cursor: string | undefined

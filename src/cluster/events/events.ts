@@ -8,7 +8,7 @@ import type { Directory } from '../../directory/directory.js'
 import { greatestEntry, VERSION_FIELD } from '../../domain/entry.js'
 import { type ActorId, type NodeId, newActorId, type PhotoId, parsePhotoId } from '../../domain/ids.js'
 import { PHOTO_KIND } from '../../domain/photo.js'
-import type { DirectoryRecord } from '../../domain/record.js'
+import { conflictVersions, type DirectoryRecord } from '../../domain/record.js'
 
 /** Events kept for clients to resume; all followers share them. */
 const EVENTS_MAX = 10_000
@@ -22,7 +22,7 @@ const WAKE_MS = 10
 const BURST_MS = 250
 const EVENT_ID = /^([0-9a-f]{16})-(0|[1-9][0-9]{0,15})$/
 
-export type PhotoEventType = 'photo.uploaded' | 'photo.updated' | 'photo.deleted'
+export type PhotoEventType = 'photo.uploaded' | 'photo.updated' | 'photo.deleted' | 'photo.conflict'
 export type NodeEventType = 'member.up' | 'member.down' | 'repair.done'
 
 /** Long work of this node, as far as followers hear of it. */
@@ -170,11 +170,10 @@ export class Events implements Startable {
     }
     this.#isRebuilding = false
     for (const change of changes) {
-      const type = photoEventType(change)
-      const photoId = type && parsePhotoId(change.key.id)
-      if (type !== undefined && photoId !== undefined) {
-        this.#add({ id: this.#nextId(), type, photoId, atMs: this.#clock.now() })
-      }
+      const types = photoEventTypes(change)
+      const photoId = parsePhotoId(change.key.id)
+      if (photoId === undefined) continue
+      for (const type of types) this.#add({ id: this.#nextId(), type, photoId, atMs: this.#clock.now() })
     }
   }
 
@@ -247,12 +246,17 @@ export class Events implements Startable {
   }
 }
 
-/** @returns the event of a change in terms of live photos; undefined when these do not change */
-function photoEventType({ key, before, after }: RecordChange): PhotoEventType | undefined {
-  if (key.kind !== PHOTO_KIND) return undefined
+/** @returns the events of a change in terms of live photos; none when these do not change */
+function photoEventTypes({ key, before, after }: RecordChange): readonly PhotoEventType[] {
+  if (key.kind !== PHOTO_KIND) return []
   const wasLive = before !== undefined && isLive(before)
-  if (after !== undefined && isLive(after)) return wasLive ? 'photo.updated' : 'photo.uploaded'
-  return wasLive ? 'photo.deleted' : undefined
+  if (after === undefined || !isLive(after)) return wasLive ? ['photo.deleted'] : []
+  const type = wasLive ? 'photo.updated' : 'photo.uploaded'
+  return hasConflicts(after) && !(before !== undefined && hasConflicts(before)) ? [type, 'photo.conflict'] : [type]
+}
+
+function hasConflicts(record: DirectoryRecord): boolean {
+  return conflictVersions(record).length > 0
 }
 
 function isLive(record: DirectoryRecord): boolean {

@@ -67,7 +67,7 @@ export interface HttpComponents {
   /** Absent where nobody can have one: on a node that only reads a folder. */
   readonly accounts?: Pick<
     Accounts,
-    'isRequired' | 'haveBeen' | 'admins' | 'authenticate' | 'users' | 'sessions' | 'apiKeys' | 'tokens'
+    'isRequired' | 'haveBeen' | 'admins' | 'authenticate' | 'remembered' | 'users' | 'sessions' | 'apiKeys' | 'tokens'
   >
   readonly zip: Pick<PhotoZip, 'bytes'>
   readonly albums: Pick<

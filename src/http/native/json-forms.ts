@@ -51,7 +51,7 @@ export function receiptJson(receipt: UploadReceipt): object {
 }
 
 /** The record's fields; equal on all nodes that merged the same writes. The cookie is only in the upload receipt. */
-export function photoJson({ photo, albums }: Pick<ListedPhoto, 'photo' | 'albums'>): object {
+export function photoJson({ photo, albums, owner }: Omit<ListedPhoto, 'copies'>): object {
   return {
     photo_id: photo.id,
     name: photo.name,
@@ -82,7 +82,7 @@ export function photoJson({ photo, albums }: Pick<ListedPhoto, 'photo' | 'albums
     favourite: photo.marks.has('favourite'),
     archived: photo.marks.has('archived'),
     attributes: Object.fromEntries(photo.attributes),
-    owner: photo.owner ?? null,
+    owner: owner === undefined ? null : { user_id: owner.id, name: owner.name ?? null },
     generation: photo.generation,
     logical_volume: photo.logicalVolume,
     variants: Object.fromEntries(

@@ -16,6 +16,8 @@ declare module 'fastify' {
     asker: Asker
     /** What that one may do. */
     rights: ReadonlySet<Right>
+    /** Whether the one who sent it may still have the answer, for one that goes on for long: an account or a session may have ended. */
+    stillMay(): Promise<boolean>
   }
 }
 
@@ -33,6 +35,10 @@ export function addRightsGate(app: FastifyInstance, principals: Pick<Principals,
   })
   app.decorateRequest('asker')
   app.decorateRequest('rights')
+  app.decorateRequest('stillMay', async function (this: FastifyRequest): Promise<boolean> {
+    const asker = await principals.of(this.raw).catch(() => NOBODY)
+    return lackOf(rightsOf(asker.principal, principals.needAccount), needsOf(this), this.query as object) === undefined
+  })
   app.addHook('onRequest', async request => {
     const { needs } = needsOf(request)
     request.asker = await principals.of(request.raw).catch((err: unknown) => {

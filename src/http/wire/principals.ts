@@ -16,6 +16,8 @@ export interface Authenticator {
     text: string,
     address: string
   ): Promise<{ readonly principal: UserPrincipal; readonly expiresAtMs: number }>
+  /** @returns the same as far as it is known at once */
+  remembered(text: string): { readonly principal: UserPrincipal } | undefined
 }
 
 /** Who sends a request, and by what. */
@@ -82,6 +84,17 @@ export class Principals {
     requireOwnPage(head)
     const { principal, expiresAtMs } = await accounts.authenticate(token, address ?? '')
     return { principal, cookie: { token, expiresAtMs } }
+  }
+
+  /**
+   * @param head - of a request without Authorization
+   * @returns who sends it, as far as that is known at once; undefined: ask {@link of}
+   */
+  rememberedOf(head: Head): Principal | undefined {
+    const accounts = this.#accounts
+    if (accounts?.isRequired !== true) return ANONYMOUS.principal
+    const tokens = this.#cookie?.read(head.headers.cookie, this.#forwarded.senderOf(head).isSecure) ?? []
+    return tokens.length === 1 ? accounts.remembered(tokens[0] as string)?.principal : undefined
   }
 
   /** The comparison takes the same time whatever was sent. */

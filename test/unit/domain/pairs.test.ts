@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { headChange } from '../../../src/domain/findings.js'
+import type { UserId } from '../../../src/domain/ids.js'
 import { ALONE, isSamePair, type Pair, pairChange, pairOf, pairsAmong, pairTerms } from '../../../src/domain/pairs.js'
 import { type NewPhoto, type Photo, viewPhoto } from '../../../src/domain/photo.js'
 import { mediaChange, type TakenAt } from '../../../src/domain/photo-facts.js'
@@ -19,7 +20,7 @@ const TYPES = {
 interface File {
   readonly name: string
   readonly folder?: string
-  readonly owner?: string
+  readonly owner?: UserId
   /** After the first one, ms; undefined: nobody knows. */
   readonly atMs?: number | undefined
   /** As a movie says it: the moment, and nothing of the clocks there. */
@@ -128,7 +129,7 @@ describe('photos belong together', () => {
 
   it.each([
     ['another folder', [HEIC, { ...MOV, folder: 'other' }]],
-    ['another owner', [HEIC, { ...MOV, owner: 'ann' }]],
+    ['another owner', [HEIC, { ...MOV, owner: '01890000-0000-7000-8000-00000000000a' as UserId }]],
     ['another name', [HEIC, { ...MOV, name: 'IMG_2.MOV' }]],
     ['another time', [HEIC, { ...MOV, atMs: 6_000 }]],
     ['a film', [HEIC, { ...MOV, seconds: 11 }]],

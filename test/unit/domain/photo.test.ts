@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Value } from '../../../src/domain/cbor.js'
-import type { ActorId } from '../../../src/domain/ids.js'
+import type { ActorId, UserId } from '../../../src/domain/ids.js'
 import {
   ALT_KEYS,
   addVariantChange,
@@ -98,7 +98,7 @@ describe('a new photo', () => {
     const more = {
       ...PHOTO_BIRTH,
       caption: 'c',
-      owner: 'o',
+      owner: '01890000-0000-7000-8000-00000000000a' as UserId,
       idempotency: '0f'.repeat(32),
       albums: ['b', 'a', 'b'],
       chunkBytes: 1 << 20,
@@ -109,6 +109,24 @@ describe('a new photo', () => {
       albums: ['a', 'b'],
       tags: ['holiday', 'sea']
     })
+  })
+
+  it('have no owner where the record says something else than an account', () => {
+    const [version, ...rest] = createChanges(PHOTO_BIRTH)
+    for (const owner of ['everyone', 7, new Map()]) {
+      const value = new Map(version?.kind === 'version' ? version.value : []).set('owner', owner)
+      expect(viewPhoto(write(undefined, [{ kind: 'version', value }, ...rest])).owner).toBeUndefined()
+    }
+  })
+
+  it('keep their owner through edits, deletes and what two nodes write at once', () => {
+    const owner = '01890000-0000-7000-8000-00000000000a' as UserId
+    const owned = write(undefined, createChanges({ ...PHOTO_BIRTH, owner }))
+    const [a, b] = [edit(owned, { caption: 'a' }), edit(owned, { caption: 'b' })]
+    for (const record of [a, mergeRecords(a, b), write(a, deleteChanges(a))])
+      expect(viewPhoto(record).owner).toBe(owner)
+    const undone = decodeRecord(encodeRecord(write(a, deleteChanges(a))))
+    expect(viewPhoto(write(undone, undeleteChanges(undone))).owner).toBe(owner)
   })
 
   it('encodes to a few hundred bytes', () => {

@@ -22,9 +22,15 @@ describe('who has which rights', () => {
 
   test('once they are, nobody unknown anything, and the operator nothing that has to do with photos', () => {
     expect([...rightsOf({ kind: 'anonymous' }, true)]).toEqual([])
-    expect([...rightsOf({ kind: 'operator' }, true)].sort()).toEqual(
-      ['account', 'accounts', 'maintain', 'metrics', 'operate', 'watch'].sort()
-    )
+    expect([...rightsOf({ kind: 'operator' }, true)].sort()).toEqual([
+      'account',
+      'accounts',
+      'jobs',
+      'maintain',
+      'metrics',
+      'operate',
+      'watch'
+    ])
   })
 
   test('each role has what the one below it has', () => {
@@ -44,7 +50,7 @@ describe('who has which rights', () => {
       expect(ofKey.has('account') || ofKey.has('accounts')).toBe(false)
       expect([...rightsOf(user(role, []), true)]).toEqual([])
     }
-    expect([...rightsOf(user('user', ['upload', 'admin']), true)]).toEqual(['upload'])
+    expect([...rightsOf(user('user', ['upload', 'admin']), true)]).toEqual(['upload', 'jobs'])
   })
 })
 

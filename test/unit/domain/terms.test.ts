@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { languagesWith } from '../../../src/directory/index-languages.js'
 import { imageChange } from '../../../src/domain/findings.js'
+import type { UserId } from '../../../src/domain/ids.js'
 import { createChanges, deleteChanges, type NewPhoto } from '../../../src/domain/photo.js'
 import { changeRecord, type DirectoryRecord } from '../../../src/domain/record.js'
 import { termsOf } from '../../../src/domain/terms.js'
@@ -44,6 +46,25 @@ describe('termsOf', () => {
         'word\0meer'
       ].sort()
     )
+  })
+
+  it('has the owner in this version of the index only', () => {
+    const owned = photo({ owner: '01890000-0000-7000-8000-00000000000a' as UserId })
+    const term = 'owner\x0001890000-0000-7000-8000-00000000000a'
+    expect(termsOf(owned)).toEqual([...termsOf(photo({})), term].sort())
+    const { known } = languagesWith({ near: () => undefined }, true)
+    expect(
+      known.map(({ version, lacks, termsOf }) => [version, lacks.has('owner'), termsOf(owned).includes(term)])
+    ).toEqual([
+      [1, true, false],
+      [2, true, false],
+      [3, true, false],
+      [5, true, false],
+      [7, false, true],
+      [4, true, false],
+      [6, true, false],
+      [8, false, true]
+    ])
   })
 
   it('finds labels however they are spelled, and knows how they are', () => {

@@ -101,6 +101,16 @@ describe('bytes of other nodes', () => {
     expect((await read(photoId)).source).toBe('cache')
   })
 
+  test('stay when what is said of the photo changes, which may be while the node that has them is away', async () => {
+    const { photos, read, handOver } = await fixture()
+    const { photoId } = await photos.upload(bodyOf(noiseBytes(4, 700)), {})
+    handOver()
+    await read(photoId)
+    await photos.patch(photoId, { caption: 'new' })
+    expect((await read(photoId)).source).toBe('cache')
+    expect(photos.openHot(photoId)?.source).toBe('cache')
+  })
+
   test('are local again once this node has them', async () => {
     const { photos, read, store, handOver } = await fixture()
     const { photoId } = await photos.upload(bodyOf(noiseBytes(4, 700)), {})

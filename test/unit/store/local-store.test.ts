@@ -182,6 +182,23 @@ describe('a directory that fails while the store runs', () => {
     expect(directory.count('all')).toBe(3)
   })
 
+  test('has room to be opened where others have filled the disk, and then an upload hears that it is full', async () => {
+    const fixture = await started()
+    const id = await fixture.add()
+    const { store, disk } = fixture
+    disk.capacityBytes -= disk.freeBytes
+    fixture.database.failBatches(1)
+    const grave = { kind: 'photo', id: '018f0000-0000-7000-8000-000000000000', generation: 0 }
+    await expect(store.directory.mergeGraves([grave])).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNAVAILABLE' })
+    await fixture.clock.advance(1_000)
+    expect(store.directory.state).toBe('open')
+    expect(disk.folder('/home/data').names()).not.toContain('ballast')
+    expect(disk.freeBytes).toBeGreaterThan(0)
+    await expect(fixture.add()).rejects.toMatchObject({ code: 'ERR_DISK_FULL' })
+    await fixture.remove(id)
+    expect(store.directory.count('all')).toBe(0)
+  })
+
   test('is tried again until it opens', async () => {
     const fixture = await started()
     fixture.database.failBatches(3)

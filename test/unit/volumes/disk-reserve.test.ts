@@ -24,7 +24,7 @@ async function reserved() {
     disk.resize(file, byteCount)
     await clock.advance(2_000)
   }
-  return { reserve, use, said }
+  return { reserve, use, fill: (byteCount: number) => disk.resize(file, byteCount), said }
 }
 
 describe('a full disk', () => {
@@ -49,5 +49,13 @@ describe('a full disk', () => {
     await reserve.admitRecords(100)
     await use(8_450)
     await expect(reserve.admitRecords(100)).rejects.toMatchObject({ ...DISK_FULL, details: { reserve_bytes: 1_000 } })
+  })
+
+  it('keeps the room of the ballast for what may use it, though it was measured just before', async () => {
+    const { reserve, fill } = await reserved()
+    await reserve.admit(100)
+    fill(9_500)
+    await reserve.releaseBallast()
+    await expect(reserve.admit(100)).rejects.toMatchObject(DISK_FULL)
   })
 })

@@ -61,7 +61,6 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
     meta.value = undefined
     isZoomed.value = false
     isPlaying.value = false
-    app.lastShown.value = id
     void read(abort.signal).then(async () => {
       const day = dayOf(meta.peek()?.body)
       const order = app.order.peek()

@@ -30,6 +30,7 @@ export function PhotoCaption({ meta, onChange, onProblem }: PhotoCaptionProps): 
   /** Somebody else was faster, and the person has not come back to the box since. */
   const isRefused = useRef(false)
   const drafts = useMemo(() => new Drafts(localStorage), [])
+  const by = app.session.user.value?.user_id ?? ''
   const { body, etag } = meta
   const { photo_id: id } = body
   const current = body.caption ?? ''
@@ -53,7 +54,7 @@ export function PhotoCaption({ meta, onChange, onProblem }: PhotoCaptionProps): 
   }
   const save = async (): Promise<void> => {
     const typed = draft.current
-    if (typed === undefined || isRefused.current) return
+    if (typed === undefined || isRefused.current || app.isOver) return
     draft.current = undefined
     if (typed.text === current) return drafts.drop(id)
     onProblem('')
@@ -63,7 +64,7 @@ export function PhotoCaption({ meta, onChange, onProblem }: PhotoCaptionProps): 
         if (draft.current === undefined) drafts.drop(id)
         app.toasts.say(t.photo.saved)
       } else {
-        draft.current ??= { text: typed.text, seen: theirs }
+        draft.current ??= { ...typed, seen: theirs }
         isRefused.current = document.activeElement !== box.current
         onProblem(t.photo.conflict(theirs))
       }
@@ -80,12 +81,13 @@ export function PhotoCaption({ meta, onChange, onProblem }: PhotoCaptionProps): 
     if (box.current !== null && draft.current === undefined) box.current.value = current
   }, [current])
   useEffect(() => {
-    const kept = drafts.get(id)
-    if (kept !== undefined && box.current !== null) {
-      draft.current = kept
-      box.current.value = kept.text
-      void latest.current()
-    }
+    const kept = drafts.get(id, by)
+    if (kept === undefined || draft.current !== undefined || box.current === null) return
+    draft.current = kept
+    box.current.value = kept.text
+    void latest.current()
+  }, [by])
+  useEffect(() => {
     const leave = (): void => void latest.current()
     const hide = (): void => {
       if (document.hidden) leave()
@@ -113,7 +115,7 @@ export function PhotoCaption({ meta, onChange, onProblem }: PhotoCaptionProps): 
           isRefused.current = false
         }}
         onInput={({ currentTarget }) => {
-          draft.current = { text: currentTarget.value.trim(), seen: draft.current?.seen ?? current }
+          draft.current = { text: currentTarget.value.trim(), seen: draft.current?.seen ?? current, by }
           drafts.keep(id, draft.current)
         }}
         onBlur={() => void save()}

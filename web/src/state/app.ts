@@ -41,6 +41,7 @@ export class App {
   readonly #timelines = new Map<string, Timeline>()
   /** Pages of this visit that lie below in the history. */
   #depth = 0
+  #isOver = false
 
   constructor() {
     this.live = new Live({
@@ -83,10 +84,11 @@ export class App {
   }
 
   start(): void {
+    this.#show(this.route.peek())
     window.addEventListener('hashchange', () => {
       const route = parseRoute(location.hash)
       if (route.page !== 'photo' && formatRoute(route) !== formatRoute(this.base.peek())) this.selection.value = NOTHING
-      this.route.value = route
+      this.#show(route)
     })
     document.addEventListener('visibilitychange', () => this.#follow())
     window.addEventListener('offline', () => this.live.reached(false))
@@ -100,8 +102,14 @@ export class App {
     void this.session.load()
   }
 
+  /** Somebody else is here: nothing that was typed before may be sent. */
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
   /** Whoever comes next finds nothing of whoever was here before. */
   startAnew(): void {
+    this.#isOver = true
     this.uploads.giveUp()
     location.reload()
   }
@@ -129,7 +137,12 @@ export class App {
   /** Shows it in the place of what is shown, so that going back leads to what was before both. */
   replace(route: Route): void {
     history.replaceState(null, '', formatRoute(route))
+    this.#show(route)
+  }
+
+  #show(route: Route): void {
     this.route.value = route
+    if (route.page === 'photo') this.lastShown.value = route.id
   }
 
   /** Leaves the photo. */

@@ -5,6 +5,8 @@ export interface Draft {
   readonly text: string
   /** The caption that it is to replace. */
   readonly seen: string
+  /** The user's id; empty: there are no accounts. */
+  readonly by: string
 }
 
 const KEY = 'sheaf.drafts'
@@ -19,9 +21,13 @@ export class Drafts {
     this.#storage = storage
   }
 
-  /** @param id - of the photo */
-  get(id: string): Draft | undefined {
-    return this.#read().get(id)
+  /**
+   * @param id - of the photo
+   * @param by - who is here: nobody's but his own
+   */
+  get(id: string, by: string): Draft | undefined {
+    const draft = this.#read().get(id)
+    return draft?.by === by ? draft : undefined
   }
 
   /** Of more than so many the one that was typed into least recently is forgotten. */
@@ -45,8 +51,8 @@ export class Drafts {
       if (!Array.isArray(kept)) return drafts
       for (const entry of kept.slice(-DRAFTS_MAX)) {
         const [id, draft] = Array.isArray(entry) ? (entry as unknown[]) : []
-        const { text, seen } = Object(draft) as Record<string, unknown>
-        if (typeof id === 'string' && isCaption(text) && isCaption(seen)) drafts.set(id, { text, seen })
+        const { text, seen, by } = Object(draft) as Record<string, unknown>
+        if (typeof id === 'string' && isText(text) && isText(seen) && isText(by)) drafts.set(id, { text, seen, by })
       }
     } catch {
       // what cannot be read is none
@@ -63,6 +69,6 @@ export class Drafts {
   }
 }
 
-function isCaption(text: unknown): text is string {
+function isText(text: unknown): text is string {
   return typeof text === 'string' && text.length <= CHARACTERS_MAX
 }

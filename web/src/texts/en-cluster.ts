@@ -111,6 +111,7 @@ export const words = {
     'photo.uploaded': (n: number): string => `${photos(n)} added`,
     'photo.updated': (n: number): string => `${photos(n)} changed`,
     'photo.deleted': (n: number): string => `${photos(n)} deleted`,
+    'photo.conflict': (n: number): string => `${photos(n)} changed at two places at once: see other versions`,
     'member.up': () => 'machine in reach',
     'member.down': () => 'machine not in reach',
     'repair.done': () => 'damage repaired'

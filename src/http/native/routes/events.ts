@@ -18,7 +18,7 @@ const HEADERS = {
   'x-accel-buffering': 'no'
 }
 
-/** `GET /events`: server-sent events (WHATWG HTML, section 9.2) until the client disconnects or the node stops. */
+/** `GET /events`: server-sent events (WHATWG HTML, section 9.2) until the client disconnects, who asks is logged out, or the node stops. */
 export function addEventsRoute(app: FastifyInstance, context: RouteContext): void {
   /** All clients get the same text. */
   const texts = new WeakMap<ClusterEvent, string>()
@@ -56,7 +56,8 @@ export function addEventsRoute(app: FastifyInstance, context: RouteContext): voi
       const { bursts: inBursts = false } = request.query
       const steps = context.events.follow(lastEventId, abort.signal, { inBursts })
       const onCut = (error: unknown): void => logCutOff(context, error, response)
-      await streamAnswer(piecesOf(steps, inBursts ? burstText(textOf) : plainText(textOf)), {
+      const allowed = whileAllowed(steps, () => request.stillMay())
+      await streamAnswer(piecesOf(allowed, inBursts ? burstText(textOf) : plainText(textOf)), {
         response,
         socket,
         writeHead,
@@ -66,6 +67,17 @@ export function addEventsRoute(app: FastifyInstance, context: RouteContext): voi
       socket.off('close', onClose)
     }
   })
+}
+
+/** Nothing more is told to whoever has been logged out, also not that nothing is new. */
+async function* whileAllowed(
+  steps: AsyncIterable<EventStep>,
+  stillMay: () => Promise<boolean>
+): AsyncGenerator<EventStep> {
+  for await (const step of steps) {
+    if (!(await stillMay())) return
+    yield step
+  }
 }
 
 async function* piecesOf(

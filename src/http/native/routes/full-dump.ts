@@ -43,7 +43,7 @@ export function addFullDumpRoute(app: FastifyInstance, context: RouteContext): v
   })
 }
 
-async function* linesOf(photos: AsyncIterable<Pick<ListedPhoto, 'photo' | 'albums'>>): AsyncGenerator<Uint8Array> {
+async function* linesOf(photos: AsyncIterable<Omit<ListedPhoto, 'copies'>>): AsyncGenerator<Uint8Array> {
   let piece = ''
   for await (const photo of photos) {
     piece += `${JSON.stringify(photoJson(photo))}\n`

@@ -9,6 +9,7 @@ import { type BatchDone, batchJson, jobJson } from '../json-forms.js'
 import { type PlaceBody, placeOfBody } from '../place-body.js'
 import { type RouteContext, requirePhotoId } from '../route-context.js'
 import { batchSchema } from '../schemas/list-schemas.js'
+import { filtersBy } from '../who-asks.js'
 
 interface SelectBody extends ListFilters {
   readonly list?: SelectedList['list']
@@ -48,7 +49,7 @@ export function addPhotoBatchRoute(app: FastifyInstance, context: RouteContext):
     const { status, kind, change } = actOf(context, request.body)
     if (select === undefined) return batchJson(status, await change(namedBy(request.body)))
     if (total === undefined) throw new SheafError('ERR_BAD_PARAMETER', 'select needs total: how many photos it means')
-    const selected = selectedBy(select)
+    const selected = selectedBy(filtersBy(request, select))
     if (kind === 'batch-undelete' && 'list' in selected && selected.list !== 'trash')
       throw new SheafError('ERR_BAD_PARAMETER', 'only what is in the trash can be undeleted: select {"list": "trash"}')
     if (kind !== 'batch-undelete' && 'list' in selected && selected.list === 'trash')

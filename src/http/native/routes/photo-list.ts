@@ -4,13 +4,14 @@ import { whileConnected } from '../../wire/while-connected.js'
 import { knownJson, metaJson, pageJson } from '../json-forms.js'
 import { type RouteContext, requirePhotoId } from '../route-context.js'
 import { existsSchema, listSchema, lookupSchema } from '../schemas/list-schemas.js'
+import { filtersBy } from '../who-asks.js'
 
 /** Lists of photos, and what is known of some of them. */
 export function addPhotoListRoutes(app: FastifyInstance, { photos, gates }: RouteContext): void {
   app.get<{ Querystring: ListQuery }>('/photos', { schema: listSchema }, request =>
     whileConnected(request, signal => {
       const gate = request.query.count === 'exact' ? gates.counts : gates.pages
-      return gate.pass(signal, async () => pageJson(await photos.list(request.query, signal)))
+      return gate.pass(signal, async () => pageJson(await photos.list(filtersBy(request, request.query), signal)))
     })
   )
 

@@ -4,6 +4,7 @@ import { streamAnswer } from '../../wire/answer-stream.js'
 import { whileConnected } from '../../wire/while-connected.js'
 import { logCutOff, type RouteContext, requirePhotoId } from '../route-context.js'
 import { zipSchema } from '../schemas/zip-schema.js'
+import { filtersBy } from '../who-asks.js'
 
 const HEADERS = {
   'content-type': 'application/zip',
@@ -19,7 +20,7 @@ export function addPhotoZipRoute(app: FastifyInstance, context: RouteContext): v
     { schema: zipSchema },
     async (request, reply) => {
       const { raw: response } = reply
-      const { id, ...filters } = request.query
+      const { id, ...filters } = filtersBy(request, request.query)
       const query = { ...filters, ids: id?.map(requirePhotoId) }
       const writeHead = (): void => {
         reply.hijack()

@@ -4,13 +4,14 @@ import { whileConnected } from '../../wire/while-connected.js'
 import { bucketJson, timelineJson } from '../json-forms.js'
 import type { RouteContext } from '../route-context.js'
 import { bucketSchema, timelineSchema } from '../schemas/timeline-schemas.js'
+import { filtersBy } from '../who-asks.js'
 
 /** The whole library in the order of time: how much is where, and small tiles of what is there. */
 export function addTimelineRoutes(app: FastifyInstance, { lists, gates }: RouteContext): void {
   app.get<{ Querystring: ListFilters }>('/photos/timeline', { schema: timelineSchema }, (request, reply) =>
     whileConnected(request, signal =>
       gates.pages.pass(signal, async () => {
-        const timeline = await lists.timeline(request.query, signal)
+        const timeline = await lists.timeline(filtersBy(request, request.query), signal)
         reply.header('etag', `"${timeline.revision}"`)
         return timelineJson(timeline)
       })
@@ -23,7 +24,7 @@ export function addTimelineRoutes(app: FastifyInstance, { lists, gates }: RouteC
     (request, reply) =>
       whileConnected(request, signal =>
         gates.pages.pass(signal, async () => {
-          const bucket = await lists.timelineBucket(request.query, request.params.key, signal)
+          const bucket = await lists.timelineBucket(filtersBy(request, request.query), request.params.key, signal)
           reply.header('etag', `"${bucket.revision}"`)
           return bucketJson(bucket, request.query.sort ?? 'taken')
         })

@@ -15,6 +15,7 @@ import type { RequestBody } from '../../wire/request-bodies.js'
 import { receiptJson } from '../json-forms.js'
 import { type RouteContext, requireAltKey, requirePhotoId } from '../route-context.js'
 import { postPhotoSchema, putPhotoSchema, STATEMENT_NAMES, uploadSchema } from '../schemas/upload-schemas.js'
+import { userOf } from '../who-asks.js'
 
 /** Allowance for a form beyond its file: part headers, fields, boundaries. */
 const FORM_OVERHEAD_BYTES = 2 * 1024 * 1024
@@ -41,7 +42,7 @@ interface UploadQuery extends StatementsQuery {
   readonly album?: readonly string[]
 }
 
-type CommonOptions = Pick<UploadOptions, 'minCopies' | 'idempotencyKey'>
+type CommonOptions = Pick<UploadOptions, 'minCopies' | 'idempotencyKey' | 'owner'>
 
 /** The three ways to upload. Register in a scope whose content-type parser does not read the body. */
 export function addUploadRoutes(app: FastifyInstance, context: RouteContext): void {
@@ -161,8 +162,13 @@ async function withBody(
   }
 }
 
-function commonOptions({ query, headers }: FastifyRequest<{ Querystring: UploadQuery }>): CommonOptions {
-  return { minCopies: query.min_copies, idempotencyKey: headers['idempotency-key']?.toString() }
+function commonOptions(request: FastifyRequest<{ Querystring: UploadQuery }>): CommonOptions {
+  const { query, headers } = request
+  return {
+    minCopies: query.min_copies,
+    idempotencyKey: headers['idempotency-key']?.toString(),
+    owner: userOf(request)
+  }
 }
 
 function statementsOf(said: StatementsQuery): FileStatements {

@@ -222,7 +222,10 @@ export const usersSchema: Schema = {
     },
     ['after', 'limit']
   ),
-  response: { 200: json('accounts', object({ users: array(USER), next_after: nullable(USER_ID) })) }
+  response: {
+    200: json('accounts', object({ users: array(USER), next_after: nullable(USER_ID) })),
+    ...problems('ERR_BAD_ID')
+  }
 }
 
 export const createUserSchema: Schema = {

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../../../core/errors.js'
 import { TAKEN_AT_FORM } from '../../../domain/date-text.js'
 import { LABEL_CHARACTERS_MAX } from '../../../domain/limits.js'
-import { everyNeed, type Needs } from '../../../domain/rights.js'
+import { everyNeed, type Needs, rightsOf } from '../../../domain/rights.js'
 import { ERROR_MAP } from '../../wire/error-map.js'
 import type { PatternFault } from '../../wire/framework-errors.js'
 
@@ -138,6 +138,9 @@ const OF_ACCOUNTS: readonly ErrorCode[] = [
   'ERR_FORBIDDEN'
 ]
 
+/** What everybody may while there are no accounts. */
+const OF_ALL = rightsOf({ kind: 'anonymous' }, false)
+
 /** Groups of what operations have in common. */
 export const PHOTO_READ: readonly ErrorCode[] = [
   'ERR_BAD_ID',
@@ -179,7 +182,7 @@ export function answersOf(
     ...(isRead ? (['ERR_PRECONDITION_FAILED'] as const) : OF_BODIES),
     ...(hasParams ? (['ERR_BAD_ID'] as const) : []),
     ...(everyNeed(needs).length > 0 ? OF_ACCOUNTS : []),
-    ...(everyNeed(needs).includes('operate') ? (['ERR_NOT_OPERATOR'] as const) : [])
+    ...(everyNeed(needs).some(right => !OF_ALL.has(right)) ? (['ERR_NOT_OPERATOR'] as const) : [])
   ]
   const all: Record<string, Schema> = isRead ? { 304: { description: 'unchanged: see If-None-Match' } } : {}
   for (const [status, response] of Object.entries({ ...problems(...common), ...responses })) {

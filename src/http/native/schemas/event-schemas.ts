@@ -6,8 +6,8 @@ export const RECENT_DEFAULT = 50
 export const eventsSchema: Schema = {
   summary: 'Events of the cluster, as server-sent events',
   description:
-    'Types: photo.uploaded (also after an undelete), photo.updated, photo.deleted with data {photo_id, at}; member.up, ' +
-    'member.down, repair.done with data {node_id, at}; job.progress of a job of this node with data {job_id, kind, state, ' +
+    'Types: photo.uploaded (also after an undelete), photo.updated, photo.deleted, photo.conflict (two nodes have changed it ' +
+    'without knowing of each other, the first time) with data {photo_id, at}; member.up, member.down, repair.done with data {node_id, at}; job.progress of a job of this node with data {job_id, kind, state, ' +
     'progress, at}, at once when its state changes, else once a second. `at` is when this node learned of it. Ids are valid ' +
     'only on the node that issued them. `reset` means that events were lost: read everything again. While nothing happens, ' +
     'a comment is sent every 15 s.',
@@ -40,7 +40,15 @@ export const EVENT = object(
     id: { ...TEXT, description: 'as in /events' },
     type: {
       type: 'string',
-      enum: ['photo.uploaded', 'photo.updated', 'photo.deleted', 'member.up', 'member.down', 'repair.done']
+      enum: [
+        'photo.uploaded',
+        'photo.updated',
+        'photo.deleted',
+        'photo.conflict',
+        'member.up',
+        'member.down',
+        'repair.done'
+      ]
     },
     photo_id: PHOTO_ID,
     node_id: TEXT,

@@ -39,6 +39,12 @@ export const FILTERS = {
   album: { ...TEXT, description: 'photos in this album, by id; or in all with this title, as `tag`' },
   type: { ...TEXT, description: 'image, or a full media type, e.g. image/jpeg' },
   state: { ...PICTURE_STATE, description: 'how much of the image could be decoded; none: nothing of it' },
+  owner: {
+    ...TEXT,
+    pattern: '^(me|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$',
+    description: 'photos that this account has uploaded; me: that of whoever asks',
+    examples: ['01890000-0000-7000-8000-00000000000a']
+  },
   sha256: DIGEST,
   kind: { ...TEXT, enum: PHOTO_KINDS, description: 'what the file is' },
   trait: {

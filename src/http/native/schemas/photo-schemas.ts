@@ -88,6 +88,10 @@ export const TAKEN_AT: Schema = {
     'where less is known; not later than a day after the upload',
   examples: ['2024-01-01T08:02:32+11:00']
 }
+const OWNER: Schema = object({
+  user_id: PHOTO_ID,
+  name: nullable({ ...TEXT, description: 'null: this node has not heard of the account' })
+})
 const TAGS = ['photos']
 
 /** The record's fields. */
@@ -145,7 +149,7 @@ const PHOTO = {
   rating: nullable(RATING),
   ...MARKS,
   attributes: { type: 'object', additionalProperties: TEXT },
-  owner: nullable(TEXT),
+  owner: { ...nullable(OWNER), description: 'who uploaded it; null: nobody who had an account' },
   generation: COUNT,
   logical_volume: TEXT,
   variants: {

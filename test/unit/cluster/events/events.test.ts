@@ -3,7 +3,7 @@ import { type ClusterEvent, type EventStep, Events } from '../../../../src/clust
 import type { RecordChange } from '../../../../src/directory/batch-plan.js'
 import type { ChangeListener, DirectoryState } from '../../../../src/directory/directory.js'
 import type { NodeId } from '../../../../src/domain/ids.js'
-import type { DirectoryRecord } from '../../../../src/domain/record.js'
+import { type DirectoryRecord, mergeRecords } from '../../../../src/domain/record.js'
 import { encodeRecord } from '../../../../src/domain/record-codec.js'
 import { SeededRandom } from '../../../support/seeded-random.js'
 import { SimulatedClock } from '../../../support/simulated-clock.js'
@@ -120,6 +120,27 @@ describe('events', () => {
     directory.change(...cases.map(([before, after]) => [before, after] as const))
     const expected = cases.flatMap(([, , type]) => (type === undefined ? [] : [`${type} ${born.id}`]))
     expect(await eventsSince(start)).toEqual(['start', ...expected])
+  })
+
+  it('tell of a photo that has come to have two versions, once', async () => {
+    const born = writer.birth()
+    const elsewhere = new PhotoWriter(2)
+    elsewhere.learn(born)
+    const here = writer.edit(born.id, { caption: 'here' })
+    const both = mergeRecords(here, elsewhere.edit(born.id, { caption: 'there' }))
+    const more = mergeRecords(both, writer.edit(born.id, { rating: 3 }))
+    const start = await idNow()
+    directory.change([here, both], [both, more], [undefined, both])
+    const updated = `photo.updated ${born.id}`
+    const conflict = `photo.conflict ${born.id}`
+    expect(await eventsSince(start)).toEqual([
+      'start',
+      updated,
+      conflict,
+      updated,
+      `photo.uploaded ${born.id}`,
+      conflict
+    ])
   })
 
   it('of members and repair are noted, with the time of this node', async () => {

@@ -2,7 +2,8 @@ import { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { systemRandom } from '../../../../src/core/random.js'
-import type { PhotoId } from '../../../../src/domain/ids.js'
+import type { PhotoId, SessionId, UserId } from '../../../../src/domain/ids.js'
+import type { Principal } from '../../../../src/domain/principal.js'
 import { HotPath } from '../../../../src/http/native/hot-path.js'
 import { HostGuard } from '../../../../src/http/wire/host-guard.js'
 import { RequestIds } from '../../../../src/http/wire/request-ids.js'
@@ -42,7 +43,9 @@ let leases: number
 /** Photos that were asked for. */
 let asked: string[]
 let hot: HotPath
-const principals = { needAccount: false }
+/** Who has just been here. */
+let known: Principal | undefined
+const principals = { needAccount: false, rememberedOf: () => known }
 
 function send(
   url: string | undefined = `/photo/${ID}`,
@@ -59,6 +62,7 @@ beforeEach(() => {
   leases = 0
   asked = []
   principals.needAccount = false
+  known = { kind: 'anonymous' }
   const photos = {
     openHot: (id: string) => {
       asked.push(id)
@@ -124,6 +128,13 @@ describe('a photo that is hot', () => {
     expect(send(undefined, ['hOsT', host]).answered).toBe(true)
   })
 
+  test('is answered to whoever has just been here and may read, to a page of its own, too', () => {
+    principals.needAccount = true
+    known = { kind: 'user', userId: ID as UserId, name: 'anna', role: 'guest', via: { session: ID as SessionId } }
+    const headers = ['Host', 'localhost', 'Cookie', 'sheaf_1=x', 'Sec-Fetch-Site', 'same-origin']
+    expect(send(undefined, headers).answered).toBe(true)
+  })
+
   test('is answered whatever headers there are that change nothing', () => {
     const headers = ['Host', 'localhost', 'Accept', '*/*', 'User-Agent', 'x', 'Connection', 'keep-alive']
     expect(send(undefined, headers).answered).toBe(true)
@@ -158,7 +169,6 @@ describe('left to the normal way is', () => {
   test.each([
     'Authorization',
     'Content-Length',
-    'Cookie',
     'Expect',
     'If-Match',
     'If-Modified-Since',
@@ -167,7 +177,6 @@ describe('left to the normal way is', () => {
     'If-Unmodified-Since',
     'Origin',
     'Range',
-    'Sec-Fetch-Site',
     'Transfer-Encoding'
   ])('a request with %s, wherever it stands', name => {
     expectLeft(send(undefined, ['Host', 'localhost', name, 'x']))
@@ -175,9 +184,17 @@ describe('left to the normal way is', () => {
     expect(asked).toEqual([])
   })
 
-  test('any request once requests need an account: who asks is not known here', () => {
+  test('a request of somebody who is not remembered, and of one who may not read', () => {
     principals.needAccount = true
-    expectLeft(send())
+    for (const who of [undefined, { kind: 'anonymous' } as const]) {
+      known = who
+      expectLeft(send())
+    }
+    expect(asked).toEqual([])
+  })
+
+  test.each(['cross-site', 'same-site', 'made up'])('a request that a browser says is %s', site => {
+    expectLeft(send(undefined, ['Host', 'localhost', 'Sec-Fetch-Site', site]))
     expect(asked).toEqual([])
   })
 

@@ -27,6 +27,7 @@ const addresses: string[] = []
 function principals(isRequired: boolean): Principals {
   const accounts: Authenticator = {
     isRequired,
+    remembered: text => (text === 'session' ? { principal: ANNA } : undefined),
     authenticate: async (text, address) => {
       addresses.push(address)
       const principal = KNOWN[text]
@@ -65,6 +66,26 @@ describe('the operator', () => {
   ])('is not %j, which names nobody while no accounts are needed', async authorization => {
     expect(await ask({ authorization }, { isRequired: false })).toEqual({ principal: { kind: 'anonymous' } })
     expect(await ask({ authorization })).not.toEqual({ principal: { kind: 'operator' } })
+  })
+})
+
+describe('at once', () => {
+  const name = COOKIE.write('', 0, false).split('=')[0]
+  const atOnce = (cookie: string | undefined, isRequired = true) =>
+    principals(isRequired).rememberedOf({
+      headers: { ...(cookie !== undefined && { cookie }) },
+      method: 'GET',
+      socket: { remoteAddress: '192.0.2.7' } as Socket
+    })
+
+  test('is known whose a session is that has just been here, and nobody else', () => {
+    expect(atOnce(`a=b; ${name}=session`)).toEqual(ANNA)
+    for (const cookie of [undefined, '', 'a=b', `${name}=other`, `${name}=session; ${name}=session`])
+      expect(atOnce(cookie)).toBeUndefined()
+  })
+
+  test('is known that it does not matter, while no accounts are needed', () => {
+    for (const cookie of [undefined, `${name}=session`]) expect(atOnce(cookie, false)).toEqual({ kind: 'anonymous' })
   })
 })
 

@@ -1,0 +1,121 @@
+/*
+ * Who may do what with albums and photos. All of it follows from records, so all nodes that have merged the same find the same.
+ *
+ *                                  viewer  contributor  manager  owner of the album
+ *   see it and its photos            ●         ●           ●        ●
+ *   put own photos into it                     ●           ●        ●
+ *   title, cover, taking photos out                        ●        ●
+ *   caption, tags, … of its photos                         ●        ●
+ *   who has which role                                     ●        ●
+ *   delete and restore it                                           ●
+ *
+ * Whoever owns a photo may do all with it, and take it out of any album; nobody else can delete it. What belongs to nobody
+ * belongs to whom the settings say. If that is everyone, all who have an account see it, all but guests change it, and only
+ * administrators delete it.
+ */
+import type { Role } from './access.js'
+import { type Acl, ALBUM_ROLES, type AlbumStanding, type Grantee, granteeOf, inForce } from './acl.js'
+import { type AlbumId, parseAlbumId, type UserId } from './ids.js'
+import type { Photo } from './photo.js'
+import type { Settings } from './settings-record.js'
+
+/** Somebody with an account. Undefined, where one of them may be: somebody without. */
+export interface Person {
+  readonly userId: UserId
+  readonly role: Role
+}
+
+/** Whose an album is, and who else may do what with it. */
+export interface AlbumAudience {
+  readonly owner: UserId | 'everyone'
+  readonly grants: ReturnType<typeof inForce>
+}
+
+/** Whose a photo is, and where it is shown: all that its visibility hangs on. */
+export interface PhotoAudience {
+  readonly owner: UserId | undefined
+  /** Sorted, without duplicates. */
+  readonly albums: readonly AlbumId[]
+}
+
+/** What is known of all that a photo's visibility hangs on. */
+export interface Sharing {
+  readonly unowned: Settings['unowned']
+  /** @returns undefined for one that is deleted, or not known: it opens nothing */
+  albumOf(id: AlbumId): AlbumAudience | undefined
+}
+
+/** `add`: put own photos into it; `edit`: title, cover, taking photos out; `share`: who has which role. */
+export type AlbumAct = 'see' | 'add' | 'edit' | 'share' | 'delete'
+/** `give`: put it into albums. */
+export type PhotoAct = 'see' | 'edit' | 'give' | 'delete'
+
+const STANDINGS: readonly AlbumStanding[] = [...ALBUM_ROLES, 'owner']
+const NEEDED: Readonly<Record<AlbumAct, AlbumStanding>> = {
+  see: 'viewer',
+  add: 'contributor',
+  edit: 'manager',
+  share: 'manager',
+  delete: 'owner'
+}
+
+/** @param maker - who made the album; undefined: nobody who had an account */
+export function albumAudience(
+  maker: UserId | undefined,
+  acl: Acl,
+  unowned: Settings['unowned'],
+  nowMs: number
+): AlbumAudience {
+  const owner = acl.owner ?? maker ?? unowned
+  return { owner, grants: inForce(acl, owner === 'everyone' ? undefined : owner, nowMs) }
+}
+
+/** Labels of before, which are no ids, open nothing. */
+export function photoAudience({ owner, albums }: Pick<Photo, 'owner' | 'albums'>): PhotoAudience {
+  return { owner, albums: albums.filter(label => parseAlbumId(label) === label) as readonly string[] as AlbumId[] }
+}
+
+/** @returns the greatest of what was given to that person, and to all among whom he is */
+export function standingIn({ owner, grants }: AlbumAudience, person: Person | undefined): AlbumStanding {
+  const given = (grantee: Grantee): AlbumStanding => grants.get(grantee)?.role ?? 'none'
+  if (person === undefined) return given('public')
+  if (owner === person.userId) return 'owner'
+  const ofAll: AlbumStanding = owner !== 'everyone' ? 'none' : person.role === 'guest' ? 'viewer' : 'contributor'
+  return greatestOf(ofAll, given('public'), given('everyone'), given(granteeOf(person.userId)))
+}
+
+export function mayWithAlbum(act: AlbumAct, audience: AlbumAudience, person: Person | undefined): boolean {
+  const standing = standingIn(audience, person)
+  if (audience.owner === 'everyone' && person !== undefined) {
+    if (act === 'edit') return person.role !== 'guest'
+    if (act === 'delete') return person.role === 'admin'
+  }
+  return isAtLeast(standing, NEEDED[act])
+}
+
+export function mayWithPhoto(
+  act: PhotoAct,
+  { owner, albums }: PhotoAudience,
+  person: Person | undefined,
+  sharing: Sharing
+): boolean {
+  const belongsTo = owner ?? sharing.unowned
+  if (person !== undefined && belongsTo === person.userId) return true
+  if (person !== undefined && belongsTo === 'everyone') {
+    if (act === 'delete') return person.role === 'admin'
+    if (act === 'see' || person.role !== 'guest') return true
+  }
+  if (act !== 'see' && act !== 'edit') return false
+  return albums.some(id => {
+    const album = sharing.albumOf(id)
+    return album !== undefined && isAtLeast(standingIn(album, person), act === 'see' ? 'viewer' : 'manager')
+  })
+}
+
+function isAtLeast(standing: AlbumStanding, needed: AlbumStanding): boolean {
+  return STANDINGS.indexOf(standing) >= STANDINGS.indexOf(needed)
+}
+
+function greatestOf(...standings: readonly AlbumStanding[]): AlbumStanding {
+  return standings.reduce((a, b) => (isAtLeast(a, b) ? a : b))
+}
