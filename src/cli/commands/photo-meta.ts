@@ -110,7 +110,9 @@ export async function* photoPages(
   limit = Number.POSITIVE_INFINITY
 ): AsyncGenerator<CountedPhotos, void, undefined> {
   const { tag, album, type, state, query: q, kind, camera, place, ratingMin: rating_min, ...same } = filter
-  const filters = { tag, album, type, state, q, kind, camera, place, rating_min, ...same }
+  const { owner, sort, from, to, favourite, archived } = same
+  const marks = { favourite, archived }
+  const filters = { tag, album, type, state, q, kind, camera, place, owner, rating_min, ...marks, sort, from, to }
   let left = limit
   let seen = 0
   let cursor: string | undefined
