@@ -4,6 +4,9 @@ import { fileURLToPath } from 'node:url'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
 import { build } from 'vite'
 
+// What is shipped does not depend on who builds it: a test runner, say, sets its own.
+process.env.NODE_ENV = 'production'
+
 const root = new URL('..', import.meta.url)
 const at = path => new URL(path, root)
 

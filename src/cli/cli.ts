@@ -84,6 +84,7 @@ export async function runCli(argv: readonly string[], components: CliComponents,
   const terminal = new Terminal(stdout, stderr, signal)
   let exitCode: ExitCode = 0
 
+  const operators = new WeakSet<Command>()
   const commands: CommandSet = {
     program: new Command('sheaf'),
     client: (usage, summary, parent = commands.program) =>
@@ -97,26 +98,31 @@ export async function runCli(argv: readonly string[], components: CliComponents,
           'an API key, to ask as somebody else than who is logged in (SHEAF_TOKEN: the key)'
         )
         .option('--json', 'print JSON, for programs'),
-    operator: (usage, summary, parent) =>
-      commands
+    operator: (usage, summary, parent) => {
+      const command = commands
         .client(usage, summary, parent)
         .option(
           '--data <dir>',
           "the node's data folder, which holds the operator's token (SHEAF_DATA, default: ./data)"
         )
-        .option('--token-file <file>', "the operator's token, elsewhere (SHEAF_TOKEN_FILE)"),
+        .option('--token-file <file>', "the operator's token, elsewhere (SHEAF_TOKEN_FILE)")
+      operators.add(command)
+      return command
+    },
     action: run =>
       async function (this: Command, ...args) {
         // commander gives a command above this one the options that both have
-        const { node, ca, json, ...source } = this.optsWithGlobals<ClientOptions>()
+        const { node, ca, json, data, ...named } = this.optsWithGlobals<ClientOptions>()
         const { environment } = components
+        // elsewhere it is no folder with a token: `restore` makes one
+        const source = { ...named, ...(data !== undefined && operators.has(this) && { data }), environment }
         const address = parseNodeAddress(node ?? (environment.SHEAF_NODE || NODE_URL))
         const refresh = (refreshToken: string): Promise<TokensAnswer> => {
           const body = jsonBody({ refresh_token: refreshToken })
           return client.json<TokensAnswer>('/v1/tokens', { method: 'POST', as: 'nobody', ...body })
         }
         const logins = new Logins(components, loginsPath(environment))
-        const credentials = new Credentials({ ...components, logins, refresh }, address, { ...source, environment })
+        const credentials = new Credentials({ ...components, logins, refresh }, address, source)
         const authority = readAuthority(ca ?? (environment.SHEAF_CA || undefined))
         const client = new NodeClient({ ...components, credentials }, { ...address, ca: authority, signal })
         try {

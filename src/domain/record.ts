@@ -156,6 +156,11 @@ export function shownVersion(record: DirectoryRecord): Entry {
   return shown
 }
 
+/** @returns whether it has a version, and is not deleted */
+export function isLive(record: DirectoryRecord): boolean {
+  return greatestEntry(record.entries, isVersion)?.deleted === false
+}
+
 /** @returns the versions that lost against the shown one, greatest first */
 export function conflictVersions(record: DirectoryRecord): Entry[] {
   return versionsOf(record.entries).slice(1)

@@ -21,7 +21,7 @@ import {
 } from '../domain/photo.js'
 import type { Motion, TakenAt } from '../domain/photo-facts.js'
 import { isVisual } from '../domain/photo-kind.js'
-import { conflictVersions, type DirectoryRecord, shownVersion } from '../domain/record.js'
+import { conflictVersions, type DirectoryRecord, isLive } from '../domain/record.js'
 import { standsIn } from '../domain/size-states.js'
 import { motionOf } from '../domain/traits.js'
 import type { LaidOut } from '../store/laid-out.js'
@@ -173,8 +173,7 @@ export class Photos {
     })
     directory.onChange(changes => {
       for (const { key, after } of changes) {
-        const isLive = after !== undefined && !shownVersion(after).deleted
-        if (isLive) this.#cache.forgetHead(key.id)
+        if (after !== undefined && isLive(after)) this.#cache.forgetHead(key.id)
         else this.#cache.forget(key.id)
       }
     })

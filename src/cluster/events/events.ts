@@ -5,10 +5,9 @@ import type { Progress } from '../../core/progress.js'
 import type { Random } from '../../core/random.js'
 import type { RecordChange } from '../../directory/batch-plan.js'
 import type { Directory } from '../../directory/directory.js'
-import { greatestEntry, VERSION_FIELD } from '../../domain/entry.js'
 import { type ActorId, type NodeId, newActorId, type PhotoId, parsePhotoId } from '../../domain/ids.js'
 import { PHOTO_KIND } from '../../domain/photo.js'
-import { conflictVersions, type DirectoryRecord } from '../../domain/record.js'
+import { conflictVersions, type DirectoryRecord, isLive } from '../../domain/record.js'
 
 /** Events kept for clients to resume; all followers share them. */
 const EVENTS_MAX = 10_000
@@ -257,9 +256,4 @@ function photoEventTypes({ key, before, after }: RecordChange): readonly PhotoEv
 
 function hasConflicts(record: DirectoryRecord): boolean {
   return conflictVersions(record).length > 0
-}
-
-function isLive(record: DirectoryRecord): boolean {
-  const version = greatestEntry(record.entries, ({ field }) => field === VERSION_FIELD)
-  return version !== undefined && !version.deleted
 }

@@ -55,12 +55,22 @@ async function untilShown(page: Page, count: number): Promise<void> {
   await until(`${count} pictures are shown`, 90_000, async () => (await shownTiles(page)).length >= count)
 }
 
-/** Drops real files, as a person does. */
+/** Drops real files, as a person does; meanwhile something new comes under the pointer, as tiles do. */
 async function drop(page: Page, files: readonly string[]): Promise<void> {
   const session = await page.context().newCDPSession(page)
   const data = { items: [], files: [...files], dragOperationsMask: 1 }
-  for (const type of ['dragEnter', 'dragOver', 'drop'] as const)
+  const dispatch = async (type: 'dragEnter' | 'dragOver' | 'drop'): Promise<void> => {
     await session.send('Input.dispatchDragEvent', { type, x: 600, y: 400, data })
+  }
+  await dispatch('dragEnter')
+  await dispatch('dragOver')
+  await page.evaluate(`{
+    const tile = document.createElement('div')
+    tile.style.cssText = 'position: fixed; inset: 0'
+    document.body.append(tile)
+    document.addEventListener('drop', () => tile.remove(), { once: true })
+  }`)
+  await dispatch('drop')
 }
 
 const metas = async (): Promise<readonly PhotoMeta[]> =>

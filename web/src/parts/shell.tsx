@@ -186,6 +186,8 @@ function DropArea(): JSX.Element | null {
     const hasFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') === true
     const enter = (event: DragEvent): void => {
       if (!hasFiles(event)) return
+      // what comes under the pointer meanwhile is asked by this event alone whether it takes a drop
+      event.preventDefault()
       depth++
       isOver.value = true
     }
