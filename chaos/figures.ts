@@ -1,6 +1,5 @@
 import type { Availability } from '../test/checkers/availability.js'
-import type { Call, Line, LineOf, Outcome, Phase } from './history.js'
-import { linesOf } from './history.js'
+import { type Call, isWrite, type Line, type LineOf, linesOf, type Outcome, type Phase } from './history.js'
 import { NOT_RUNNING, type Operation, STANDING_STILL, type Timeline } from './timeline.js'
 
 export interface Latency {
@@ -49,7 +48,6 @@ const KINDS: Readonly<Record<Call['kind'], string>> = {
 }
 /** Phases with load. */
 const MEASURED: readonly Phase[] = ['calm', 'faults']
-const WRITES: readonly string[] = ['upload', 'edit', 'delete', 'undelete']
 
 export function figuresOf(
   lines: readonly Line[],
@@ -85,19 +83,19 @@ function reachedBy(
   timeline: Timeline,
   finals: readonly LineOf<'final'>[]
 ): Readonly<Record<string, number>> {
-  const done = timeline.operations.filter(({ end, beganMs }) => {
-    return end?.outcome === 'ok' && timeline.phaseAt(beganMs) === 'faults'
+  const inFaults = (ms: number): boolean => timeline.phaseAt(ms) === 'faults'
+  const done = timeline.operations.filter(({ end, beganMs }) => end?.outcome === 'ok' && inFaults(beganMs))
+  const kills = timeline.troubles(NOT_RUNNING).filter(({ node, from }) => {
+    return inFaults(from) && timeline.openIn(node, from, from).some(({ call }) => isWrite(call))
   })
-  const met = (what: string, counts: (operation: Operation) => boolean): number =>
-    timeline
-      .troubles(what)
-      .filter(({ node, atMs }) => timeline.phaseAt(atMs) === 'faults' && timeline.openAt(node, atMs).some(counts))
-      .length
+  const pauses = timeline.troubles(STANDING_STILL).filter(({ node, from, to }) => {
+    return inFaults(from) && timeline.openIn(node, from, to).length > 0
+  })
   const counts = linesOf(lines, 'count').map(({ name, value }) => [name, value] as const)
   return {
     ...countOf(done.map(({ call }) => KINDS[call.kind])),
-    killsUnderWrite: met(NOT_RUNNING, ({ call }) => WRITES.includes(call.kind)),
-    pausesUnderLoad: met(STANDING_STILL, () => true),
+    killsUnderWrite: kills.length,
+    pausesUnderLoad: pauses.length,
     conflicts: finals.reduce((sum, { seen }) => sum + (seen.conflicts?.length ?? 0), 0),
     ...Object.fromEntries(counts)
   }

@@ -29,6 +29,12 @@ export type Call =
   | { readonly kind: 'fetch'; readonly photo: string; readonly range?: readonly [from: number, to: number] }
   | { readonly kind: 'list' | 'compact' }
 
+const WRITES: readonly Call['kind'][] = ['upload', 'edit', 'delete', 'undelete']
+
+export function isWrite({ kind }: Call): boolean {
+  return WRITES.includes(kind)
+}
+
 /** The part of an answer that is judged. */
 export interface Told {
   readonly photo?: string

@@ -1,6 +1,6 @@
 /*
  * `npm run chaos`: real nodes under composed faults. chaos/README.md says how runs are made, judged and replayed. The exit
- * code is 0 only where every run passed.
+ * code is 0 only where every run passed; 1: one failed; 2: of the command line; 3: none failed, but not all could be judged.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -10,8 +10,8 @@ import { systemRandom } from '../src/core/random.js'
 import { judgeFile, planIn, runPlan } from './campaign.js'
 import { DRIVERS, NEMESES, WORKLOADS } from './catalogue.js'
 import { HistoryFileError } from './history.js'
-import type { Verdict } from './judge.js'
-import { MATRICES, type MatrixRun } from './matrix.js'
+import type { Result, Verdict } from './judge.js'
+import { MATRICES } from './matrix.js'
 import { commandOf, type Plan, PlanError, titleOf } from './plan.js'
 import { problemLines } from './report-page.js'
 
@@ -25,18 +25,20 @@ npm run chaos -- --replay FILE [--times 10] [--out FOLDER]`
 /** Runs of one replay. */
 const TIMES_MAX = 1_000
 
+const EXIT_CODES: Readonly<Record<Result, number>> = { pass: 0, fail: 1, unknown: 3 }
+
 const components = { clock: systemClock, say: (text: string) => process.stderr.write(`  ${text}\n`) }
 
 try {
-  process.exitCode = (await main()) ? 0 : 1
+  process.exitCode = EXIT_CODES[await main()]
 } catch (err) {
   if (!isUsersFault(err)) throw err
   process.stderr.write(`${err.message}\n\n${USAGE}\n`)
   process.exitCode = 2
 }
 
-/** @returns whether all that was run has passed */
-async function main(): Promise<boolean> {
+/** @returns the worst of what was run */
+async function main(): Promise<Result> {
   const { values } = parseArgs({
     options: {
       driver: { type: 'string', default: 'process' },
@@ -76,26 +78,26 @@ async function main(): Promise<boolean> {
   )
 }
 
-async function run(plan: Plan, out: string): Promise<boolean> {
+async function run(plan: Plan, out: string): Promise<Result> {
   const folder = join(out, `${plan.workload}-${plan.nemeses.join('+') || 'none'}-${plan.driver}-${plan.seed}`)
   return tell(await runPlan(plan, folder, components), folder)
 }
 
-async function replay(path: string, times: number, out: string): Promise<boolean> {
+async function replay(path: string, times: number, out: string): Promise<Result> {
   if (!Number.isInteger(times) || times < 1 || times > TIMES_MAX)
     throw new PlanError(`--times must be a whole number from 1 to ${TIMES_MAX}`)
   const plan = planIn(path)
-  let passed = 0
+  const results: Result[] = []
   for (let i = 1; i <= times; i++) {
     const folder = join(out, `replay-${plan.seed}-${i}`)
-    if (tell(await runPlan(plan, folder, components), folder)) passed++
+    results.push(tell(await runPlan(plan, folder, components), folder))
   }
-  say(`${passed} of ${times} runs passed`)
-  return passed === times
+  say(`${results.filter(result => result === 'pass').length} of ${times} runs passed`)
+  return worstOf(results)
 }
 
 /** Writes its table after each run, so that one that is cut short has said what it found. */
-async function runMatrix(name: string, seed: number, out: string): Promise<boolean> {
+async function runMatrix(name: string, seed: number, out: string): Promise<Result> {
   const matrix = MATRICES.get(name)
   if (matrix === undefined)
     throw new PlanError(`no matrix is called ${name}; there are ${[...MATRICES.keys()].join(', ')}`)
@@ -103,34 +105,37 @@ async function runMatrix(name: string, seed: number, out: string): Promise<boole
   const runs = matrix(seed, driver => obstacles.get(driver) === undefined)
   mkdirSync(out, { recursive: true })
   const rows: string[] = []
-  let passed = 0
-  for (const [i, planned] of runs.entries()) {
-    const row = await runOfMatrix(planned, join(out, `${name}-${String(i + 1).padStart(2, '0')}`))
-    if (row.startsWith('pass')) passed++
-    rows.push(row)
+  const results: Result[] = []
+  for (const [i, { plan, skipped }] of runs.entries()) {
+    if (skipped !== undefined) rows.push(`skipped  ${titleOf(plan)}: ${skipped}`)
+    else {
+      const folder = join(out, `${name}-${String(i + 1).padStart(2, '0')}`)
+      const verdict = await runPlan(plan, folder, components)
+      results.push(tell(verdict, folder))
+      rows.push(`${verdict.result.padEnd(7)}  ${titleOf(plan)}: ${summary(verdict)}`)
+    }
     writeFileSync(join(out, `${name}.txt`), `${rows.join('\n')}\n`)
   }
   say(rows.join('\n'))
-  const skipped = rows.filter(row => row.startsWith('skipped')).length
-  say(`${passed} passed, ${runs.length - passed - skipped} did not, ${skipped} skipped`)
-  return passed > 0 && passed + skipped === runs.length
+  const passed = results.filter(result => result === 'pass').length
+  say(`${passed} passed, ${results.length - passed} did not, ${runs.length - results.length} skipped`)
+  return worstOf(results)
 }
 
-async function runOfMatrix({ plan, skipped }: MatrixRun, folder: string): Promise<string> {
-  if (skipped !== undefined) return `skipped  ${titleOf(plan)}: ${skipped}`
-  const verdict = await runPlan(plan, folder, components)
-  tell(verdict, folder)
-  return `${verdict.result.padEnd(7)}  ${titleOf(plan)}: ${summary(verdict)}`
+/** Where nothing was run, nothing is known. */
+function worstOf(results: readonly Result[]): Result {
+  if (results.includes('fail')) return 'fail'
+  return results.length === 0 || results.includes('unknown') ? 'unknown' : 'pass'
 }
 
-function tell(verdict: Verdict, folder?: string): boolean {
+function tell(verdict: Verdict, folder?: string): Result {
   say(`${verdict.result}: ${titleOf(verdict.plan)}`)
   for (const line of problemLines(verdict)) say(`  ${line}`)
   for (const line of verdict.obstacles) say(`  could not judge: ${line}`)
   say(`  ${summary(verdict)}`)
   if (folder !== undefined) say(`  ${join(folder, 'report.html')}`)
   if (verdict.result !== 'pass') say(`  ${commandOf(verdict.plan)}`)
-  return verdict.result === 'pass'
+  return verdict.result
 }
 
 function summary({ figures }: Verdict): string {
@@ -141,7 +146,7 @@ function summary({ figures }: Verdict): string {
   return `${operations} operations (${operationsPerSecond}/s): ${ends}; ${photosRead} photos read in the end; ${agreed}`
 }
 
-function listAll(): boolean {
+function listAll(): Result {
   for (const { name, about, obstacle } of DRIVERS) say(`driver    ${name.padEnd(17)} ${about}${notHere(obstacle())}`)
   for (const { name, about } of WORKLOADS) say(`workload  ${name.padEnd(17)} ${about}`)
   for (const { name, about, needs } of NEMESES) say(`nemesis   ${name.padEnd(17)} ${about} (needs: ${needs})`)
@@ -152,9 +157,9 @@ function notHere(obstacle: string | undefined): string {
   return obstacle === undefined ? '' : ` (not here: ${obstacle})`
 }
 
-function say(text: string): true {
+function say(text: string): Result {
   process.stdout.write(`${text}\n`)
-  return true
+  return 'pass'
 }
 
 function isUsersFault(err: unknown): err is Error {

@@ -93,7 +93,7 @@ function timeLine(nodes: number, lines: readonly Line[]): string {
     const node = `n${i + 1}`
     parts.push(`<text x="0" y="${rowOf(i) + 16}">${node}</text>`)
     for (const what of [NOT_RUNNING, STANDING_STILL]) {
-      for (const { from, to } of timeline.windowsOf(node, what))
+      for (const { from, to } of timeline.troubles(what).filter(trouble => trouble.node === node))
         parts.push(
           `<rect x="${x(from)}" y="${rowOf(i)}" width="${Math.max(1, x(to) - x(from))}" height="${ROW - 4}" fill="${what === NOT_RUNNING ? '#8886' : '#d4a72c66'}"><title>${what}</title></rect>`
         )

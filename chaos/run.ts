@@ -11,6 +11,7 @@ import { type Plan, titleOf } from './plan.js'
 import { carryOut, type Ending } from './requests.js'
 import { DeployedStage } from './stage.js'
 import type { Workload } from './workloads/workload.js'
+import { WritesUnderWay } from './writes-under-way.js'
 
 /** Until all nodes have met, at first and after healing. */
 const MEETING_MS_MAX = 90_000
@@ -43,16 +44,22 @@ export interface RunComponents {
  * wrong as well; a verdict is made of that alone.
  */
 export async function carryOutPlan(plan: Plan, components: RunComponents): Promise<void> {
-  const { clock, record, driver, folder } = components
+  const { clock, driver, folder } = components
+  const writes = new WritesUnderWay(clock)
+  const record = (line: Line): void => {
+    writes.note(line)
+    components.record(line)
+  }
   const from = clock.monotonic()
   const now = (): number => Math.round((clock.monotonic() - from) * 10) / 10
   record({ type: 'run', plan, began: new Date(clock.now()).toISOString(), node: process.version })
   const deployment = await driver.deploy({ nodes: plan.nodes, folder })
-  const stage = new DeployedStage({ deployment, now, record, keepLog: components.keepLog })
+  const untilWriting = (nodes: readonly string[]): Promise<void> => writes.until(nodes)
+  const stage = new DeployedStage({ deployment, now, record, keepLog: components.keepLog, untilWriting })
   const watching = new AbortController()
   const watch = watchLag(clock, now, record, watching.signal)
   try {
-    await new Run(plan, components, deployment, stage, now).carryOut()
+    await new Run(plan, { ...components, record }, deployment, stage, now).carryOut()
   } catch (err) {
     record({ type: 'obstacle', what: err instanceof Error ? err.message : String(err) })
   } finally {

@@ -9,6 +9,8 @@ export interface StageComponents {
   readonly record: (line: Line) => void
   /** What a process wrote to its log; it has ended. */
   readonly keepLog: (node: string, text: string) => void
+  /** Waits a moment until one of the nodes is at a write. */
+  readonly untilWriting: (nodes: readonly string[]) => Promise<void>
 }
 
 /** The nodes of a deployment, with what is done to them written to the history. */
@@ -30,8 +32,9 @@ export class DeployedStage implements Stage {
   }
 
   async kill(names: readonly string[]): Promise<void> {
+    for (const name of names) this.#taken.add(name)
+    await this.#components.untilWriting(names)
     for (const name of names) {
-      this.#taken.add(name)
       this.#doomed.add(name)
       this.#note(name, 'down')
     }

@@ -16,6 +16,12 @@ interface Window {
   readonly what: string
 }
 
+export interface Trouble {
+  readonly node: string
+  readonly from: number
+  readonly to: number
+}
+
 /** When what was so in a run, told by its history. */
 export class Timeline {
   readonly operations: readonly Operation[]
@@ -57,23 +63,17 @@ export class Timeline {
     return this.#phases.findLast(({ atMs }) => atMs <= ms)?.phase ?? 'start'
   }
 
-  /** Times at which a node came into trouble of this kind. */
-  troubles(what: string): readonly { readonly node: string; readonly atMs: number }[] {
+  /** When a node was in trouble of this kind. */
+  troubles(what: string): readonly Trouble[] {
     return [...this.#troubles].flatMap(([node, windows]) =>
-      windows.filter(window => window.what === what).map(({ from }) => ({ node, atMs: from }))
+      windows.filter(window => window.what === what).map(({ from, to }) => ({ node, from, to }))
     )
   }
 
-  /** When a node was in trouble of this kind. */
-  windowsOf(node: string, what: string): readonly { readonly from: number; readonly to: number }[] {
-    return (this.#troubles.get(node) ?? []).filter(window => window.what === what)
-  }
-
-  /** Operations that the node had begun and not answered. */
-  openAt(node: string, ms: number): readonly Operation[] {
+  /** Operations that the node had begun and not answered at any moment from the one to the other. */
+  openIn(node: string, from: number, to: number): readonly Operation[] {
     return this.operations.filter(
-      operation =>
-        operation.node === node && operation.beganMs <= ms && (operation.end === undefined || operation.end.atMs >= ms)
+      ({ node: at, beganMs, end }) => at === node && beganMs <= to && (end === undefined || end.atMs >= from)
     )
   }
 

@@ -142,10 +142,11 @@ export class NetworkLab {
 
   /** Ends a cut. @returns how many packets it dropped; 0 when it was not in force */
   async heal(name = CUT): Promise<number> {
+    const table = tableOf(name)
     const tables = (await this.#nft('list', 'tables', 'bridge')).split('\n')
-    if (!tables.includes(`table bridge ${name}`)) return 0
-    const rules = await this.#nft('list', 'table', 'bridge', name)
-    await this.#nft('delete', 'table', 'bridge', name)
+    if (!tables.includes(`table bridge ${table}`)) return 0
+    const rules = await this.#nft('list', 'table', 'bridge', table)
+    await this.#nft('delete', 'table', 'bridge', table)
     return [...rules.matchAll(/counter packets (\d+)/g)].reduce((sum, [, packets]) => sum + Number(packets), 0)
   }
 
@@ -164,10 +165,10 @@ export class NetworkLab {
   }
 
   /** @param matches - rules of nft, without the verdict; all come into force at once */
-  async #drop(table: string, matches: readonly string[]): Promise<void> {
+  async #drop(name: string, matches: readonly string[]): Promise<void> {
     const rules = matches.map(match => `${match} counter drop`)
     const chain = ['type filter hook forward priority 0', ...rules].join('\n')
-    await this.#nft(`table bridge ${table} {\nchain passing {\n${chain}\n}\n}`)
+    await this.#nft(`table bridge ${tableOf(name)} {\nchain passing {\n${chain}\n}\n}`)
   }
 
   /** Does not block, so that clients of the nodes go on meanwhile. @returns what it wrote. @throws with what it complained about */
@@ -194,6 +195,11 @@ export class NetworkLab {
 }
 
 /** @returns what the command wrote. @throws with what it complained about */
+/** A cut may be called like a word of nft. */
+function tableOf(name: string): string {
+  return `cut-${name}`
+}
+
 function run(...command: readonly string[]): string {
   const [program = '', ...args] = command
   return execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })

@@ -13,7 +13,7 @@ export interface Stage {
   readonly nodes: readonly string[]
   /** Nodes that no other nemesis has in its hands. */
   free(): readonly string[]
-  /** kill −9, all at once. Nobody else touches them until they are started. */
+  /** kill −9, all at once, in the middle of a write if one comes soon. Nobody else touches them until they are started. */
   kill(nodes: readonly string[]): Promise<void>
   start(nodes: readonly string[]): Promise<void>
   /** SIGSTOP. Nobody else touches it until it is resumed. */

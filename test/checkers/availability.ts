@@ -26,8 +26,6 @@ export interface Circumstances {
 
 export type Availability = 'served' | { readonly excuse: string } | { readonly problem: string }
 
-/** So many deadlines a node may take to say that bytes are out of reach, or to get them after all. */
-const LACKING_FACTOR = 2
 const NO_BYTES = 'its bytes were on no node in reach'
 
 export function judgeAvailability(
@@ -35,9 +33,9 @@ export function judgeAvailability(
   { deadlineMs, faultOfNode, mayBeUnknown, mayBeDeleted, mayLackBytes }: Circumstances
 ): Availability {
   if (faultOfNode !== undefined) return { excuse: faultOfNode }
-  // a node waits for the one that has them; what begins with bytes that are at hand is cut off where the rest cannot be had
-  const isLacking = status === undefined || code === 'ERR_BYTES_UNREACHABLE' || tookMs > deadlineMs
-  if (mayLackBytes && isLacking && tookMs <= LACKING_FACTOR * deadlineMs) return { excuse: NO_BYTES }
+  // what begins with bytes that are at hand is cut off where the rest cannot be had
+  const isLacking = status === undefined || code === 'ERR_BYTES_UNREACHABLE'
+  if (mayLackBytes && isLacking && tookMs <= deadlineMs) return { excuse: NO_BYTES }
   if (status === undefined) return { problem: `no answer after ${Math.round(tookMs)} ms` }
   if (tookMs > deadlineMs) return { problem: `${status} only after ${Math.round(tookMs)} ms` }
   if (status < 400 || code === 'ERR_TOO_FEW_COPIES') return 'served'

@@ -158,11 +158,28 @@ function* judgeTags(
   for (const add of known) {
     for (const tag of add.adds) {
       if (tags.includes(tag)) continue
-      const removed = possible.some(write => write.removes.includes(tag) && write.mayHaveSeen.has(add))
+      // a tag that is there is not added anew: it is then as good as the adds of before (D56)
+      const found = foundBy(add, tag, possible)
+      const removed = possible.some(
+        write =>
+          write.removes.includes(tag) &&
+          (write.mayHaveSeen.has(add) || (!add.saw.has(write) && found.some(before => write.mayHaveSeen.has(before))))
+      )
       const outOfForce = possible.some(write => write.rank <= rank && mayExceed(write, add.rank) && !write.saw.has(add))
       if (!removed && !outOfForce) yield `it lacks the tag ${tag} of ${summary([add])}`
     }
   }
+}
+
+/** @returns adds of the tag that may have been in force when the write added it again */
+function foundBy(add: JudgedWrite, tag: string, possible: readonly JudgedWrite[]): readonly JudgedWrite[] {
+  const removes = possible.filter(write => write.removes.includes(tag) && add.saw.has(write))
+  return possible.filter(
+    before =>
+      add.mayHaveSeen.has(before) &&
+      (before.adds.includes(tag) || before.carries.includes(tag)) &&
+      !removes.some(remove => remove.saw.has(before))
+  )
 }
 
 function mayExceed({ kind, rank, isRankLeast }: JudgedWrite, other: Rank): boolean {

@@ -138,6 +138,29 @@ describe('tags', () => {
     expect(judgePhoto(removed, live('b', { tags: ['red'] }))).toEqual(['it has the tag red, which was removed'])
   })
 
+  it('that are there are not added anew, so that who saw the first add takes them away', () => {
+    const [born, first, again] = writesOf(birth, tagged, edit('b', { adds: ['red'] })) as JudgedWrite[]
+    const remove = (saw: readonly (JudgedWrite | undefined)[]): JudgedWrite => ({
+      ...(writesOf(edit('c', { removes: ['red'] }))[0] as JudgedWrite),
+      number: 4,
+      saw: new Set(saw as JudgedWrite[]),
+      mayHaveSeen: new Set(saw as JudgedWrite[])
+    })
+    const writes = [born, first, again] as JudgedWrite[]
+    const conflicts = { conflicts: ['b'] }
+    expect(judgePhoto([...writes, remove([born, first])], live('c', conflicts))).toEqual([])
+    expect(judgePhoto([...writes, remove([born])], live('c', { conflicts: ['a', 'b'] }))).toEqual([
+      'it lacks the tag red of edit #2 (a)',
+      'it lacks the tag red of edit #3 (b)'
+    ])
+    // added after it was taken away, it is a new one
+    const taken = remove([born, first])
+    const anew = { ...again, number: 5, saw: new Set([born, first, taken]), mayHaveSeen: new Set([born, first, taken]) }
+    expect(judgePhoto([born, first, taken, anew] as JudgedWrite[], live('b'))).toEqual([
+      'it lacks the tag red of edit #5 (b)'
+    ])
+  })
+
   it('come from somebody', () => {
     expect(judgePhoto(writesOf(birth), live('born', { tags: ['blue'] }))).toEqual([
       'it has the tag blue, which nobody gave it'
