@@ -139,7 +139,7 @@ describe('tags', () => {
   })
 
   it('that are there are not added anew, so that who saw the first add takes them away', () => {
-    const [born, first, again] = writesOf(birth, tagged, edit('b', { adds: ['red'] })) as JudgedWrite[]
+    const [born, first, again] = writesOf(birth, tagged, edit('b', { adds: ['red'] }))
     const remove = (saw: readonly (JudgedWrite | undefined)[]): JudgedWrite => ({
       ...(writesOf(edit('c', { removes: ['red'] }))[0] as JudgedWrite),
       number: 4,
