@@ -24,6 +24,7 @@ export function DuplicatesPage(): JSX.Element {
   const status = useLoaded('status', async signal =>
     app.session.can.peek().has('watch') ? await app.api.get('/status', { signal }) : undefined
   )
+  useEffect(() => app.live.onProgress('index', status.load), [])
   const { groups, counts, error } = duplicates
   const shown = groups.value ?? []
   const load = async (wanted?: Tier): Promise<void> => {

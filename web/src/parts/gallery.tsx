@@ -63,7 +63,7 @@ export function Gallery({ timeline, head }: GalleryProps): JSX.Element {
     ordinal.value = view.ordinal()
     const { offset } = view
     // the nearest first
-    const near = [...visible.peek()].sort((a, b) => distance(a, offset) - distance(b, offset))
+    const near = view.near().sort((a, b) => distance(a, offset) - distance(b, offset))
     timeline.want(near.map(({ section }) => section.key))
   }
   const setScroll = (scrollTop: number | undefined): void => {
