@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { GalleryView } from '../src/layout/gallery-view.js'
 import type { SectionInput, SectionsInit } from '../src/layout/sections.js'
 
-const INIT: SectionsInit = { width: 1_000, rowHeight: 200, gap: 4, headingHeight: 60, spacing: 8 }
+const INIT: SectionsInit = { width: 1_000, rowHeight: 200, gap: 4, headingHeight: 60 }
 const VIEW = 700
 
 /** @param counts - of photos in each bucket @param known - indexes of those whose photos have come */

@@ -195,7 +195,7 @@ export class GalleryView {
     const { rows, headingHeight } = section
     const share = into / section.height
     if (rows === undefined && into >= headingHeight) {
-      const shown = this.#firstShownBelow(top)
+      const shown = this.sections.find(({ key }, i) => i > top && this.#shown.has(key))
       if (shown !== undefined) return { key: shown.key, index: undefined, into: offset - shown.top, share: 0 }
     }
     if (rows === undefined || into < headingHeight) return { key: section.key, index: undefined, into, share }
@@ -206,12 +206,6 @@ export class GalleryView {
       into: into - headingHeight - (rows.tops[row] as number),
       share
     }
-  }
-
-  #firstShownBelow(index: number): Section | undefined {
-    const end = this.#space.offset + this.#viewHeight
-    const below = this.sections.slice(index + 1, this.#layout.at(end) + 1)
-    return below.find(({ key }) => this.#shown.has(key))
   }
 
   #offsetOf({ key, index, into, share }: Anchor): number {
