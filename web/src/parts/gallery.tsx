@@ -318,7 +318,7 @@ function GallerySection(props: GallerySectionProps): JSX.Element | null {
       }
   const isAllChosen = selection.get(section.key) === 'all'
   return (
-    <section class="month" style={{ top: `${top}px`, height: `${section.height}px` }} aria-label={title}>
+    <section class="month" style={{ top: `${top}px` }} aria-label={title}>
       {section.headingHeight > 0 && (
         <header class="month-head" style={{ height: `${section.headingHeight}px` }}>
           <h2>{title}</h2>

@@ -242,6 +242,8 @@ export const t = {
   uploads: {
     title: 'Uploads',
     drop: 'Drop photos and folders to upload them',
+    unread: (first: string, more: number): string =>
+      `${more === 0 ? first : `${first} and ${NUMBER.format(more)} more`} cannot be read, so not all is uploaded`,
     waiting: 'waiting',
     hashing: 'reading',
     checking: 'waiting',
