@@ -7,7 +7,8 @@ import { S3ObjectStore } from './archive/s3-object-store.js'
 import { SealingKey } from './archive/sealed-object.js'
 import { VolumeArchive } from './archive/volume-archive.js'
 import { ClusterStatus } from './cluster/cluster-status.js'
-import { Events } from './cluster/events/events.js'
+import { Events, type IndexNews } from './cluster/events/events.js'
+import { IndexProgress } from './cluster/events/index-progress.js'
 import { type Config, isLoopback } from './config.js'
 import type { Clock } from './core/clock.js'
 import { DataLock } from './core/data-lock.js'
@@ -193,6 +194,11 @@ export class SheafNode implements Startable {
       if (supply !== undefined) await this.#startPart(supply)
       // Started last and so stopped first: the server cannot stop while clients follow the events.
       await this.#startPart(events)
+      const { similarity } = services
+      if (similarity !== undefined) {
+        const status = (): IndexNews => similarity.status()
+        await this.#startPart(new IndexProgress({ directory: services.local.directory, events, clock, status }))
+      }
       const [http] = server.urls()
       invariant(http !== undefined, 'the server listens')
       const [metrics] = metricsServer?.urls() ?? []

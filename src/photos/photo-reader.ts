@@ -55,8 +55,11 @@ export class PhotoReader {
   async source(blob: PhotoBlob): Promise<'local' | 'cache' | 'peer' | undefined> {
     if (this.isLocal(blob)) return 'local'
     if (this.#cache?.has(blob, 0) === true) return 'cache'
-    for (const wanted of wantedNeedles(blob, 0)) if (await this.#remote?.isInReach(wanted)) return 'peer'
-    return undefined
+    const remote = this.#remote
+    if (remote === undefined) return undefined
+    // under all names at once: a peer that stands still holds up each of them
+    const answers = Array.from(wantedNeedles(blob, 0), wanted => remote.isInReach(wanted))
+    return (await isAny(answers)) ? 'peer' : undefined
   }
 
   /** @returns whether this node should have a copy of the blob's first needle; it may have damage not found yet */
@@ -197,6 +200,16 @@ export class PhotoReader {
     )
     return err
   }
+}
+
+/** @returns true as soon as one is. */
+function isAny(answers: readonly Promise<boolean>[]): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const all = answers.map(async answer => {
+      if (await answer) resolve(true)
+    })
+    Promise.all(all).then(() => resolve(false), reject)
+  })
 }
 
 /** What to ask peers for, the best first. */

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { allSee, differencesOf } from '../../chaos/drivers/cluster-node.js'
+import { LabNode } from '../../chaos/drivers/lab-node.js'
+import { NetworkLab } from '../../chaos/drivers/network-lab.js'
 import { killAllNodes, temporaryFolder } from '../support/node-process.js'
 import { announceSeed } from '../support/photo-maker.js'
 import { SeededRandom } from '../support/seeded-random.js'
 import { until } from '../support/until.js'
-import { LabNode } from './lab/lab-node.js'
-import { NetworkLab } from './lab/network-lab.js'
 
 const HOSTS = 5
 const PHOTO_BYTES_MAX = 300_000
@@ -37,7 +38,7 @@ describe.skipIf(obstacle !== undefined)('five nodes on hosts of their own', () =
       return new LabNode({ lab, host: i + 1, hosts: HOSTS, folder: folder.path, skewSeconds: skews[i] ?? 0 })
     })
     await Promise.all(nodes.map(node => node.start()))
-    await until('all see all', 90_000, () => allSee(nodes, HOSTS))
+    await until('all see all', 90_000, () => allSee(nodes))
   })
 
   afterAll(async () => {
@@ -74,8 +75,10 @@ describe.skipIf(obstacle !== undefined)('five nodes on hosts of their own', () =
 
   async function expectIdentical(): Promise<void> {
     const start = performance.now()
-    await until('all see all', 90_000, () => allSee(nodes, HOSTS))
-    await until('all directories and volumes agree', CONVERGENCE_MS_MAX, () => allAgree(nodes))
+    await until('all see all', 90_000, () => allSee(nodes))
+    await until('all directories and volumes agree', CONVERGENCE_MS_MAX, async () => {
+      return (await differencesOf(nodes)).length === 0
+    })
     process.stderr.write(`  identical ${((performance.now() - start) / 1000).toFixed(1)} s after healing\n`)
     for (const node of nodes) {
       for (const [id, { sha256, deleted }] of photos) {
@@ -105,7 +108,7 @@ describe.skipIf(obstacle !== undefined)('five nodes on hosts of their own', () =
       const answers = await Promise.all(nodes.flatMap(node => [renamed, contested].map(id => node.client.meta(id))))
       return answers.every(({ status }) => status === 200)
     })
-    lab.partition([1, 2], [3, 4, 5])
+    await lab.partition([1, 2], [3, 4, 5])
     await until('each side misses the other', 90_000, async () => {
       return (await n1().aliveCount()) === 2 && (await n4().aliveCount()) === 3
     })
@@ -114,7 +117,7 @@ describe.skipIf(obstacle !== undefined)('five nodes on hosts of their own', () =
     await rename(n4(), renamed, 'by the greater half')
     await rename(n4(), contested, 'too late')
     await remove(n2(), contested)
-    lab.heal()
+    await lab.heal()
     await expectIdentical()
     for (const node of nodes) {
       const { conflicts } = await node.client.json<{ conflicts: { name: string }[] }>(
@@ -131,7 +134,7 @@ describe.skipIf(obstacle !== undefined)('five nodes on hosts of their own', () =
   })
 
   test('outlive a cut in one direction, a kill and a pause', { timeout: 180_000 }, async () => {
-    lab.oneWay(5, [1, 2])
+    await lab.oneWay(5, [1, 2])
     await upload(n5())
     await upload(n1())
     await n4().kill()
@@ -141,7 +144,7 @@ describe.skipIf(obstacle !== undefined)('five nodes on hosts of their own', () =
     await upload(n2())
     n3().process.continue()
     await n4().start()
-    lab.heal()
+    await lab.heal()
     await expectIdentical()
   })
 
@@ -151,29 +154,9 @@ describe.skipIf(obstacle !== undefined)('five nodes on hosts of their own', () =
     n5().wipe()
     await upload(n1())
     await n5().start()
-    await until('the others see it again', 90_000, () => allSee(nodes, HOSTS))
+    await until('the others see it again', 90_000, () => allSee(nodes))
     expect((await n5().members()).find(({ self }) => self)?.id).not.toBe(before)
     await expectIdentical()
     for (const node of nodes) expect(await node.process.stop()).toBe(0)
   })
 })
-
-async function allSee(nodes: readonly LabNode[], count: number): Promise<boolean> {
-  return (await Promise.all(nodes.map(node => node.aliveCount()))).every(alive => alive === count)
-}
-
-/** Whether all have the same directory and the same volumes, whole. */
-async function allAgree(nodes: readonly LabNode[]): Promise<boolean> {
-  const digests = await Promise.all(nodes.map(node => node.directoryDigest()))
-  if (new Set(digests).size > 1) return false
-  const states = await Promise.all(
-    nodes.map(async node => {
-      const volumes = await node.volumes()
-      return volumes
-        .map(({ logical_volume: id, head, holes }) => `${id} ${head.length} ${head.digest} ${holes.length}`)
-        .sort()
-        .join('\n')
-    })
-  )
-  return new Set(states).size === 1 && !(states[0] as string).split('\n').some(line => !line.endsWith(' 0'))
-}

@@ -10,10 +10,10 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { runJob } from '../support/admin-job.js'
 import { type HttpClient, NoAnswer } from '../support/http-client.js'
 import { killAllNodes, type NodeProcess } from '../support/node-process.js'
 import { announceSeed, SeededRandom } from '../support/photo-maker.js'
-import { runJob } from './admin-job.js'
 import { FilledNode, faultsOfVerify, judge, type Loss } from './damage/filled-node.js'
 import {
   filesBelow,

@@ -2,10 +2,10 @@ import { spawnSync } from 'node:child_process'
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { runJob, type VerifyReport } from '../support/admin-job.js'
 import { type Answer, HttpClient } from '../support/http-client.js'
 import { killAllNodes, NodeProcess, temporaryFolder } from '../support/node-process.js'
 import { fakeJpeg, sha256Hex } from '../support/photo-maker.js'
-import { runJob, type VerifyReport } from './admin-job.js'
 
 const DISK_BYTES = 48 * 2 ** 20
 const PHOTO_BYTES = 500_000

@@ -1,10 +1,10 @@
 import { appendFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { LabNode } from '../../chaos/drivers/lab-node.js'
+import { NetworkLab } from '../../chaos/drivers/network-lab.js'
 import { killAllNodes, temporaryFolder } from '../support/node-process.js'
 import { until } from '../support/until.js'
-import { LabNode } from './lab/lab-node.js'
-import { NetworkLab } from './lab/network-lab.js'
 
 const HOSTS = 4
 const SEEN_MS_MAX = 90_000
@@ -26,7 +26,7 @@ describe.skipIf(obstacle !== undefined)('nodes on networks of all kinds', () => 
       await node.stop()
       node.wipe()
     }
-    lab.heal()
+    await lab.heal()
   })
 
   afterAll(() => {
@@ -65,7 +65,7 @@ describe.skipIf(obstacle !== undefined)('nodes on networks of all kinds', () => 
   }
 
   test('two that can only dial out are one cluster with a public one, over IPv6', { timeout: 180_000 }, async () => {
-    lab.dialOutOnly([2, 3])
+    await lab.dialOutOnly([2, 3])
     const flags = ['--p2p', '[::]:4001', '--open-cluster', '--join', `[${lab.address6(1)}]:4001`]
     const [n1, n2, n3] = [await start(1, ...flags), await start(2, ...flags), await start(3, ...flags)]
     await untilSeen('n1 hears both', n1, 'n1 alive, n2 alive, n3 alive')

@@ -1,5 +1,6 @@
 import type { PhotoId, VolumeId } from '../../src/domain/ids.js'
 import { dataIdentity } from '../../src/store/photo-needles.js'
+import { differencesBetween } from '../checkers/agreement.js'
 import type { Target } from './workload.js'
 
 /**
@@ -14,27 +15,18 @@ export async function differencesOf(
 ): Promise<readonly string[]> {
   const closed = members.filter(({ services }) => services.local.directory.state !== 'open')
   if (closed.length > 0) return closed.map(({ name, services }) => `${name} is ${services.local.directory.state}`)
-  const differences: string[] = []
-  const digests = new Set(members.map(({ services }) => services.local.directory.digest()))
-  if (digests.size > 1) differences.push(`${digests.size} directory digests`)
   const retired = new Set<string>()
   for await (const { id } of (members[0] as Target).services.local.directory.records('volume')) retired.add(id)
-  const states = new Map<VolumeId, Set<string>>()
-  for (const { services } of members) {
-    for (const { id } of services.local.volumes.volumes()) if (!retired.has(id)) states.set(id, new Set())
-  }
-  for (const [id, found] of states) {
-    const mayHaveHoles = damaged.has(id)
-    for (const { name, services } of members) {
-      const volume = services.local.volumes.get(id)
-      const holes = volume?.holes.map(({ from, to }) => `${from}-${to}`).join() ?? ''
-      if (holes !== '' && !mayHaveHoles) differences.push(`${id} at ${name} has holes ${holes}`)
-      const digest = mayHaveHoles ? holes : Buffer.from(volume?.chain ?? []).toString('hex')
-      found.add(volume === undefined ? 'absent' : `${volume.end} ${digest}`)
-    }
-    if (found.size > 1) differences.push(`${id} is ${[...found].join(' and ')}`)
-  }
-  return differences
+  const replicas = members.map(({ name, services }) => ({
+    name,
+    directoryDigest: services.local.directory.digest(),
+    volumes: services.local.volumes.volumes().map(({ id, end, chain, holes }) => ({
+      id,
+      content: `${end} ${Buffer.from(chain ?? []).toString('hex')}`,
+      holes: holes.map(({ from, to }) => `${from}-${to}`).join()
+    }))
+  }))
+  return differencesBetween(replicas, { retired, damaged })
 }
 
 /** @returns what is left of deleted photos besides their graves, in words; empty once all of it is gone */

@@ -6,8 +6,9 @@ import { PHOTO_KIND, type Photo, viewPhoto } from '../../src/domain/photo.js'
 import { conflictVersions, type DirectoryRecord } from '../../src/domain/record.js'
 import type { NodeServices } from '../../src/node-services.js'
 import { blobOf, dataIdentity, needleCount } from '../../src/store/photo-needles.js'
+import { rankOf } from '../checkers/photo-rules.js'
 import type { SeededRandom } from '../support/seeded-random.js'
-import { PhotoHistory, rankOf, type Seen, type Write, type WriteInit } from './photo-history.js'
+import { PhotoHistory, type Seen, type Write, type WriteInit } from './photo-history.js'
 
 /** A running node that clients talk to. */
 export interface Target {

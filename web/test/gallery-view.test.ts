@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { GalleryView } from '../src/layout/gallery-view.js'
 import type { SectionInput, SectionsInit } from '../src/layout/sections.js'
 
-const INIT: SectionsInit = { width: 1_000, rowHeight: 200, gap: 4, headingHeight: 60, spacing: 8 }
+const INIT: SectionsInit = { width: 1_000, rowHeight: 200, gap: 4, headingHeight: 60 }
 const VIEW = 700
 
 /** @param counts - of photos in each bucket @param known - indexes of those whose photos have come */
@@ -35,9 +35,9 @@ test('rows near the view are visible, and not many others', () => {
       const view = new GalleryView()
       view.lay(inputs(list, all(list.length)), INIT, VIEW)
       view.goTo(share * view.height)
-      const rows = view.visible().reduce((sum, { first, end }) => sum + end - first, 0)
+      const rows = view.near().reduce((sum, { first, end }) => sum + end - first, 0)
       expect(rows).toBeLessThan(30)
-      const covered = view.visible()
+      const covered = view.near()
       const top = Math.min(...covered.map(({ section }) => section.top))
       const bottom = Math.max(...covered.map(({ section }) => section.top + section.height))
       expect(top).toBeLessThanOrEqual(Math.max(0, view.offset - VIEW))
@@ -63,6 +63,50 @@ test('what stands at the top stays there when photos come, and when others are a
     })
   )
 })
+
+test('nothing that is drawn in the view moves when photos come, whatever comes first', () => {
+  const share = fc.double({ min: 0, max: 1, noNaN: true })
+  const steps = fc.array(fc.record({ pick: fc.nat(), by: fc.integer({ min: -600, max: 600 }) }), { maxLength: 20 })
+  const few = fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 5, maxLength: 30 })
+  fc.assert(
+    fc.property(few, share, steps, (list, start, moves) => {
+      const view = new GalleryView()
+      const known = new Set<number>()
+      view.lay(inputs(list, known), INIT, VIEW)
+      view.goTo(start * (view.height - VIEW))
+      view.visible()
+      for (const { pick, by } of moves) {
+        view.scrolled(Math.min(Math.max(view.offset + by, 0), view.height - VIEW))
+        const before = drawn(view)
+        const missing = view.near().filter(({ section }) => section.rows === undefined)
+        const come = missing[pick % Math.max(1, missing.length)]
+        if (come === undefined) continue
+        known.add(come.index)
+        view.lay(inputs(list, known), INIT, VIEW)
+        // where all ends there, it has to move
+        if (view.offset === 0 || view.offset >= view.height - VIEW - 1) return
+        const after = drawn(view)
+        for (const [what, top] of before) if (after.has(what)) expect(after.get(what), what).toBeCloseTo(top, 3)
+      }
+    }),
+    { numRuns: 300 }
+  )
+})
+
+/** @returns what is drawn in the view and where, px from its top, of headings and rows */
+function drawn(view: GalleryView): Map<string, number> {
+  const places = new Map<string, number>()
+  for (const { section, first, end } of view.visible()) {
+    const { key, top, headingHeight, rows } = section
+    const at = (what: string, y: number, height: number): void => {
+      if (y + height > view.offset && y < view.offset + VIEW) places.set(`${what} of ${key}`, y - view.offset)
+    }
+    at('heading', top, headingHeight)
+    for (let row = first; row < end; row++)
+      at(`row ${row}`, top + headingHeight + (rows?.tops[row] ?? 0), rows?.heights[row] ?? 0)
+  }
+  return places
+}
 
 function topOf(view: GalleryView): { section: number; row: number | undefined } {
   const section = view.topSection()

@@ -70,12 +70,16 @@ test('ten thousand events are read anew for a few times', () => {
   expect(changes).toBeLessThanOrEqual(3)
 })
 
-test('a job that goes on is told to whoever shows jobs, and makes nobody read anew', () => {
+test.each([
+  ['job', 'index'],
+  ['index', 'job']
+] as const)('a %s that goes on is told to whoever shows it, and makes nobody read anew', (one, other) => {
   let told = 0
-  const end = live.onJob(() => told++)
-  for (let i = 0; i < 3; i++) last().say('job.progress')
+  const end = live.onProgress(one, () => told++)
+  for (let i = 0; i < 3; i++) last().say(`${one}.progress`)
+  last().say(`${other}.progress`)
   end()
-  last().say('job.progress')
+  last().say(`${one}.progress`)
   timers.pass(1_000)
   expect([told, changes]).toEqual([3, 0])
 })

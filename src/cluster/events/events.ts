@@ -32,11 +32,20 @@ export interface JobNews {
   readonly progress: Progress | undefined
 }
 
+/** How far the index of this node is. */
+export interface IndexNews {
+  /** Photos whose vectors are here. */
+  readonly vectors: number
+  /** Photos that no node has looked at, plus those whose vectors are still missing here. */
+  readonly pending: number
+}
+
 /** An event in the cluster, with the time at which this node learned of it. */
 export type ClusterEvent =
   | { readonly id: string; readonly type: PhotoEventType; readonly photoId: PhotoId; readonly atMs: number }
   | { readonly id: string; readonly type: NodeEventType; readonly nodeId: NodeId; readonly atMs: number }
   | { readonly id: string; readonly type: 'job.progress'; readonly job: JobNews; readonly atMs: number }
+  | { readonly id: string; readonly type: 'index.progress'; readonly index: IndexNews; readonly atMs: number }
 
 /**
  * A step of a follower. The first is `start` or `reset`, then the others follow.
@@ -111,12 +120,17 @@ export class Events implements Startable {
     this.#add({ id: this.#nextId(), type: 'job.progress', job, atMs: this.#clock.now() })
   }
 
-  /** @returns what happened to photos and members last, newest first; jobs have a list of their own */
+  /** Adds how far the index of this node is. */
+  noteIndex(index: IndexNews): void {
+    this.#add({ id: this.#nextId(), type: 'index.progress', index, atMs: this.#clock.now() })
+  }
+
+  /** @returns what happened to photos and members last, newest first; how far jobs and the index are is told elsewhere */
   recent(limit: number): ClusterEvent[] {
     const events: ClusterEvent[] = []
     for (let number = this.#last; number > this.#lastExpired && events.length < limit; number--) {
       const event = this.#ring[number % EVENTS_MAX] as ClusterEvent
-      if (event.type !== 'job.progress') events.push(event)
+      if (!isProgress(event)) events.push(event)
     }
     return events
   }
@@ -243,6 +257,10 @@ export class Events implements Startable {
       this.#waiting.add(wake)
     })
   }
+}
+
+function isProgress({ type }: ClusterEvent): boolean {
+  return type === 'job.progress' || type === 'index.progress'
 }
 
 /** @returns the events of a change in terms of live photos; none when these do not change */

@@ -408,6 +408,7 @@ export function eventJson(event: ClusterEvent): object {
   const at = timeJson(event.atMs)
   if ('photoId' in event) return { photo_id: event.photoId, at }
   if ('nodeId' in event) return { node_id: event.nodeId, at }
+  if ('index' in event) return { indexed: event.index.vectors, pending: event.index.pending, at }
   const { id, kind, state, progress } = event.job
   return { job_id: id, kind, state, progress: progressJson(progress), at }
 }

@@ -15,7 +15,8 @@ import type { Transport } from '../../network/transport.js'
 import type { NeedleLocation } from '../../volumes/needle-store.js'
 import type { VolumeSet } from '../../volumes/volume-set.js'
 
-const FIND_MS_MAX = 3_000
+/** A client that waits for five seconds hears before that that nobody has it, also after a peer has stalled. */
+const FIND_MS_MAX = 2_000
 /** All others are asked, too, when the likeliest has not answered by then, ms. */
 const LIKELIEST_MS_MAX = 100
 /** For so long it is known who was found to have a needle, for the reads that follow, ms; of so many needles at most. */

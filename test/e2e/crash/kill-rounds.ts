@@ -1,10 +1,10 @@
 // eslint-disable-next-line no-restricted-imports -- a kill falls at a random moment
 import { setTimeout as delay } from 'node:timers/promises'
+import { runJob, type VerifyReport } from '../../support/admin-job.js'
 import { HttpClient } from '../../support/http-client.js'
 import { NodeProcess, type NodeProcessInit } from '../../support/node-process.js'
 import { SeededRandom } from '../../support/photo-maker.js'
 import { until } from '../../support/until.js'
-import { runJob, type VerifyReport } from '../admin-job.js'
 import { HistoryError } from './photo-history.js'
 import { type KnownPhoto, PhotoModel } from './photo-model.js'
 import { acceptReceipt, uploadBirth, Workload, type WorkloadInit } from './workload.js'

@@ -1,10 +1,10 @@
 import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { runJob, type VerifyReport } from '../../support/admin-job.js'
 import { HttpClient, UnexpectedAnswer } from '../../support/http-client.js'
 import { NodeProcess, type NodeProcessInit, temporaryFolder } from '../../support/node-process.js'
 import { fakeJpeg, noiseBytes, photoByteCount, SeededRandom, sha256Hex } from '../../support/photo-maker.js'
 import { until } from '../../support/until.js'
-import { runJob, type VerifyReport } from '../admin-job.js'
 
 /** What a client knows of an acknowledged photo. */
 export interface TruePhoto {

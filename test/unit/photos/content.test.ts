@@ -16,12 +16,15 @@ const whole = (content: Content): Promise<Buffer> => collect(content.stream(0, c
 /** A peer that holds what it is given, by `nameOf`. */
 class HoldingPeer {
   readonly #held = new Map<string, Uint8Array>()
+  /** For the names of this life there is no answer. */
+  silentFor: number | undefined
 
   hold({ identity, data }: StoredNeedle): void {
     this.#held.set(nameOf(identity), data)
   }
 
   async isInReach({ identity }: WantedNeedle): Promise<boolean> {
+    if (identity.generation === this.silentFor) return new Promise(() => {})
     return this.#held.has(nameOf(identity))
   }
 
@@ -60,6 +63,8 @@ describe('an undeleted photo', () => {
     const distant = await photos.open(photoId, 'orig')
     expect([distant.source, await whole(distant)]).toEqual(['peer', bytes])
     expect(await collect(distant.stream(600, size))).toEqual(bytes.subarray(600))
+    remote.silentFor = 1
+    expect((await photos.open(photoId, 'orig')).source).toBe('peer')
   })
 })
 

@@ -26,7 +26,7 @@ interface Anchor {
   readonly key: string
   /** Picture whose row was at the top; undefined: the rows were not known. */
   readonly index: number | undefined
-  /** px from the top of that row, or of the section. */
+  /** px from the top of that row, or of the section; negative: above it. */
   readonly into: number
   /** The same as a share of the section. */
   readonly share: number
@@ -40,6 +40,7 @@ export class GalleryView {
   readonly #layout = new SectionLayout()
   readonly #space = new ScrollSpace()
   #viewHeight = 1
+  #shown: ReadonlySet<string> = new Set()
 
   get sections(): readonly Section[] {
     return this.#layout.sections
@@ -60,7 +61,7 @@ export class GalleryView {
   }
 
   /**
-   * Lays all out anew. What stood at the top stays there.
+   * Lays all out anew. What was drawn stays where it is.
    *
    * @returns the `scrollTop` to be set
    */
@@ -95,8 +96,24 @@ export class GalleryView {
     return this.#space.goTo(isAbove ? box.top - box.margin : box.bottom - this.#viewHeight + box.margin)
   }
 
-  /** What is near the view, from the top. */
+  /**
+   * What of the sections near the view can be drawn so that it stays where it is when photos come: below a section whose photos
+   * are not known yet, only what was drawn before.
+   */
   visible(): VisibleSection[] {
+    const top = this.topSection()
+    let isCertain = true
+    const visible = this.near().filter(({ index, section: { key, rows } }) => {
+      const isShown = isCertain || this.#shown.has(key)
+      if (index >= top && rows === undefined) isCertain = false
+      return isShown
+    })
+    this.#shown = new Set(visible.map(({ section }) => section.key))
+    return visible
+  }
+
+  /** What is near the view, from the top. */
+  near(): VisibleSection[] {
     const { offset, shift } = this.#space
     const from = offset - OVERSCAN * this.#viewHeight
     const to = offset + (1 + OVERSCAN) * this.#viewHeight
@@ -171,11 +188,16 @@ export class GalleryView {
 
   #anchor(): Anchor | undefined {
     const { offset } = this.#space
-    const section = this.sections[this.#layout.at(offset)]
+    const top = this.topSection()
+    const section = this.sections[top]
     if (section === undefined || offset === 0) return undefined
     const into = offset - section.top
     const { rows, headingHeight } = section
     const share = into / section.height
+    if (rows === undefined && into >= headingHeight) {
+      const shown = this.sections.find(({ key }, i) => i > top && this.#shown.has(key))
+      if (shown !== undefined) return { key: shown.key, index: undefined, into: offset - shown.top, share: 0 }
+    }
     if (rows === undefined || into < headingHeight) return { key: section.key, index: undefined, into, share }
     const row = rowAt(rows, into - headingHeight)
     return {

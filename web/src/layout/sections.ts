@@ -24,13 +24,11 @@ export interface SectionInput {
 
 export interface SectionsInit extends RowsInit {
   readonly headingHeight: number
-  /** Below each section, px. */
-  readonly spacing: number
 }
 
 /** Lays sections out below one another, and keeps the rows of those that have not changed. */
 export class SectionLayout {
-  #init: SectionsInit = { width: 1, rowHeight: 1, gap: 0, headingHeight: 0, spacing: 0 }
+  #init: SectionsInit = { width: 1, rowHeight: 1, gap: 0, headingHeight: 0 }
   readonly #rows = new Map<string, { readonly aspects: readonly (number | null)[]; readonly rows: Rows }>()
   #sections: readonly Section[] = []
   #height = 0
@@ -56,7 +54,7 @@ export class SectionLayout {
       if (rows === undefined) this.#rows.delete(key)
       const headingHeight = hasHeading ? init.headingHeight : 0
       const inner = rows === undefined ? estimateHeight(count, init) : (rows.tops.at(-1) as number)
-      const height = headingHeight + inner + init.spacing
+      const height = headingHeight + inner + init.gap
       sections.push({ key, count, ordinal, top, headingHeight, height, rows })
       top += height
       ordinal += count

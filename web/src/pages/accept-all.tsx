@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals'
 import type { JSX } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import type { Duplicates, Merged } from '../state/duplicates.js'
-import { t } from '../texts/en.js'
+import { words } from '../texts/en-duplicates.js'
 
 export interface AcceptAllProps {
   readonly duplicates: Duplicates
@@ -36,19 +36,19 @@ export function AcceptAll({ duplicates, count, onEnd }: AcceptAllProps): JSX.Ele
   return (
     <section class="accept-all">
       <div>
-        <h2>{t.duplicatesPage.all(count.groups, copies)}</h2>
-        <p>{t.duplicatesPage.allHint(copies)}</p>
+        <h2>{words.all(count.groups, copies)}</h2>
+        <p>{words.allHint(copies)}</p>
       </div>
       {done.value === undefined ? (
         <button type="button" class="button button-strong" onClick={() => void accept()}>
-          {t.duplicatesPage.keepOneOfEach}
+          {words.keepOneOfEach}
         </button>
       ) : (
         <div class="accept-progress">
-          <progress max={count.groups} value={done.value} aria-label={t.duplicatesPage.keepOneOfEach} />
-          <span class="quiet">{t.duplicatesPage.progress(done.value, count.groups)}</span>
+          <progress max={count.groups} value={done.value} aria-label={words.keepOneOfEach} />
+          <span class="quiet">{words.progress(done.value, count.groups)}</span>
           <button type="button" class="button" onClick={() => abort.current.abort()}>
-            {t.duplicatesPage.stop}
+            {words.stop}
           </button>
         </div>
       )}

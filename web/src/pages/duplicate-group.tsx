@@ -4,6 +4,7 @@ import { Icon } from '../parts/icons.js'
 import { formatRoute } from '../router.js'
 import { type DuplicateGroup, type DuplicatePhoto, differences, FACTS, type Fact } from '../state/duplicates.js'
 import { t } from '../texts/en.js'
+import { words } from '../texts/en-duplicates.js'
 
 /** Photos of a group that are shown side by side. */
 export const SHOWN_MAX = 12
@@ -29,18 +30,18 @@ export function Group({ group, keep, here, isBusy, ...on }: GroupProps): JSX.Ele
   // of the same bytes, most is the same
   const facts = tier === 'exact' ? FACTS.filter(fact => fact === 'name' || differing.has(fact)) : FACTS
   const shown = photos.slice(0, SHOWN_MAX)
-  const title = t.duplicatesPage.group[tier](size)
+  const title = words.group[tier](size)
   return (
     <li class={here === undefined ? 'duplicate-group' : 'duplicate-group is-here'}>
       <header class="duplicate-head">
         <h2>{title}</h2>
-        {tier !== 'exact' && <span class="quiet">{t.duplicatesPage.alike(score)}</span>}
+        {tier !== 'exact' && <span class="quiet">{words.alike(score)}</span>}
         <span class="grow" />
         <button type="button" class="button" disabled={isBusy} onClick={on.onKeepAll}>
-          {t.duplicatesPage.keepAll}
+          {words.keepAll}
         </button>
         <button type="button" class="button button-strong" disabled={isBusy} onClick={on.onMerge}>
-          {t.duplicatesPage.merge(photos.length - 1)}
+          {words.merge(photos.length - 1)}
         </button>
       </header>
       <ul class="duplicate-photos" aria-label={title}>
@@ -59,7 +60,7 @@ export function Group({ group, keep, here, isBusy, ...on }: GroupProps): JSX.Ele
           />
         ))}
       </ul>
-      {size > shown.length && <p class="quiet">{t.duplicatesPage.moreCopies(size - shown.length)}</p>}
+      {size > shown.length && <p class="quiet">{words.moreCopies(size - shown.length)}</p>}
     </li>
   )
 }
@@ -100,20 +101,20 @@ function Copy({ photo, facts, differing, isKept, isHere, isBusy, onHere, onKeep,
           type="button"
           class="button"
           aria-pressed={isKept}
-          aria-label={t.duplicatesPage.ofPhoto(isKept ? t.duplicatesPage.kept : t.duplicatesPage.keepThis, name)}
+          aria-label={words.ofPhoto(isKept ? words.kept : words.keepThis, name)}
           onClick={onKeep}
         >
           {isKept && <Icon name="check" />}
-          {isKept ? t.duplicatesPage.kept : t.duplicatesPage.keepThis}
+          {isKept ? words.kept : words.keepThis}
         </button>
         <button
           type="button"
           class="button button-plain"
           disabled={isBusy}
-          aria-label={t.duplicatesPage.ofPhoto(t.duplicatesPage.notThis, name)}
+          aria-label={words.ofPhoto(words.notThis, name)}
           onClick={onApart}
         >
-          {t.duplicatesPage.notThis}
+          {words.notThis}
         </button>
       </div>
       <dl class="duplicate-facts">
@@ -122,9 +123,9 @@ function Copy({ photo, facts, differing, isKept, isHere, isBusy, onHere, onKeep,
           if (text === undefined && !differing.has(fact)) return null
           return (
             <div key={fact} class={differing.has(fact) ? 'differs' : undefined}>
-              <dt>{t.duplicatesPage.facts[fact]}</dt>
+              <dt>{words.facts[fact]}</dt>
               <dd>
-                {differing.has(fact) && <span class="visually-hidden">{`${t.duplicatesPage.differs}: `}</span>}
+                {differing.has(fact) && <span class="visually-hidden">{`${words.differs}: `}</span>}
                 {text ?? '–'}
               </dd>
             </div>
@@ -132,7 +133,7 @@ function Copy({ photo, facts, differing, isKept, isHere, isBusy, onHere, onKeep,
         })}
         {said !== '' && (
           <div>
-            <dt>{t.duplicatesPage.said}</dt>
+            <dt>{words.said}</dt>
             <dd>{said}</dd>
           </div>
         )}
@@ -167,9 +168,9 @@ function saidOf({ albums, tags, rating, caption, favourite, archived, partners }
     ...(caption === null || caption === '' ? [] : [`“${caption}”`]),
     ...(rating === null ? [] : [t.photo.stars(rating)]),
     ...(favourite ? [t.photo.favourite] : []),
-    ...(archived ? [t.duplicatesPage.archived] : []),
+    ...(archived ? [words.archived] : []),
     ...albums,
     ...tags.map(tag => `#${tag}`),
-    ...(partners.length > 0 ? [t.duplicatesPage.beside(partners.length)] : [])
+    ...(partners.length > 0 ? [words.beside(partners.length)] : [])
   ].join(' · ')
 }

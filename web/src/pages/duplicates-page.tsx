@@ -10,6 +10,7 @@ import { Waiting } from '../parts/waiting.js'
 import { useApp } from '../state/app.js'
 import { type DuplicateGroup, Duplicates, type Merged, TIERS, type Tier, undoMerges } from '../state/duplicates.js'
 import { t } from '../texts/en.js'
+import { words } from '../texts/en-duplicates.js'
 import { AcceptAll } from './accept-all.js'
 import { Group } from './duplicate-group.js'
 import { focusOn, mergedText, sayUndoable, sayWhy, useReview } from './use-review.js'
@@ -24,6 +25,7 @@ export function DuplicatesPage(): JSX.Element {
   const status = useLoaded('status', async signal =>
     app.session.can.peek().has('watch') ? await app.api.get('/status', { signal }) : undefined
   )
+  useEffect(() => app.live.onProgress('index', status.load), [])
   const { groups, counts, error } = duplicates
   const shown = groups.value ?? []
   const load = async (wanted?: Tier): Promise<void> => {
@@ -81,23 +83,23 @@ export function DuplicatesPage(): JSX.Element {
   return (
     <ScrollPage>
       <h1>{t.duplicates}</h1>
-      <p class="quiet duplicates-hint">{t.duplicatesPage.hint}</p>
-      <fieldset class="tiers" aria-label={t.duplicatesPage.tiers}>
+      <p class="quiet duplicates-hint">{words.hint}</p>
+      <fieldset class="tiers" aria-label={words.tiers}>
         {TIERS.map(name => (
           <button key={name} type="button" class="button" aria-pressed={name === of} onClick={() => void load(name)}>
-            {t.duplicatesPage.tier[name]}
+            {words.tier[name]}
             {counts.value !== undefined && <span class="tier-count">{t.number(counts.value[name].groups)}</span>}
           </button>
         ))}
       </fieldset>
-      <p class="quiet">{t.duplicatesPage.about[of]}</p>
+      <p class="quiet">{words.about[of]}</p>
       {of !== 'exact' && node !== undefined && <Coverage node={node} fraction={duplicates.fraction.value} />}
       {of === 'exact' && shown.length > 0 && counts.value !== undefined && (
         <AcceptAll duplicates={duplicates} count={counts.value.exact} onEnd={acceptedAll} />
       )}
       {error.value !== undefined && <Problem error={error.value} onAgain={() => void load(tier.peek())} />}
       {groups.value === undefined && error.value === undefined && <Waiting />}
-      {groups.value?.length === 0 && !duplicates.hasMore.value && <p class="empty">{t.duplicatesPage.none[of]}</p>}
+      {groups.value?.length === 0 && !duplicates.hasMore.value && <p class="empty">{words.none[of]}</p>}
       <ul class="duplicates">
         {shown.map(group => (
           <Group
@@ -125,12 +127,12 @@ export function DuplicatesPage(): JSX.Element {
 
 /** Why there may be more than is shown. */
 function Coverage({ node, fraction }: { readonly node: Status; readonly fraction: number }): JSX.Element | null {
-  if (node.model === null || node.model === undefined) return <p class="note">{t.duplicatesPage.noModel}</p>
+  if (node.model === null || node.model === undefined) return <p class="note">{words.noModel}</p>
   const pending = node.index?.pending ?? 0
   return (
     <>
-      {fraction < 1 && <p class="note">{t.duplicatesPage.partial(fraction)}</p>}
-      {pending > 0 && <p class="quiet">{t.duplicatesPage.pending(pending)}</p>}
+      {fraction < 1 && <p class="note">{words.partial(fraction)}</p>}
+      {pending > 0 && <p class="quiet">{words.pending(pending)}</p>}
     </>
   )
 }

@@ -16,7 +16,7 @@ export function Jobs(): JSX.Element {
   const loaded = useLoaded('jobs', signal => app.api.get('/v1/admin/jobs', { signal }), { follows: true })
   const writes = useWrites()
   const mayVerify = session.can.value.has('maintain')
-  useEffect(() => live.onJob(loaded.load), [])
+  useEffect(() => live.onProgress('job', loaded.load), [])
   const verify = async (): Promise<void> => {
     try {
       const { kind } = await app.api.post('/v1/admin/verify', undefined, { query: { all_peers: 'true' } })

@@ -12,6 +12,7 @@ import {
   undoMerges
 } from '../state/duplicates.js'
 import { t } from '../texts/en.js'
+import { words } from '../texts/en-duplicates.js'
 import { wordsFor } from '../texts/problems.js'
 import { SHOWN_MAX } from './duplicate-group.js'
 
@@ -114,7 +115,7 @@ export function useReview(duplicates: Duplicates): Review {
     pairs: { readonly ids: readonly string[]; readonly others: readonly string[]; readonly said: string }
   ): void => {
     const { ids, others, said } = pairs
-    if (group.size - 1 > TOLD_APART_MAX) app.toasts.say(t.duplicatesPage.tooMany(TOLD_APART_MAX))
+    if (group.size - 1 > TOLD_APART_MAX) app.toasts.say(words.tooMany(TOLD_APART_MAX))
     else
       void change(group, rest, async () => {
         await tellApart(app.api, ids, others, true)
@@ -123,13 +124,13 @@ export function useReview(duplicates: Duplicates): Review {
   }
   const keepAll = (group: DuplicateGroup): void => {
     const ids = group.photos.map(({ photo_id }) => photo_id)
-    apart(group, undefined, { ids: ids.slice(1), others: ids.slice(0, -1), said: t.duplicatesPage.keptAll })
+    apart(group, undefined, { ids: ids.slice(1), others: ids.slice(0, -1), said: words.keptAll })
   }
   const notThis = (group: DuplicateGroup, id: string): void => {
     const left = group.photos.filter(({ photo_id }) => photo_id !== id)
     const rest = left.length < 2 ? undefined : groupOf(group.tier, left, group.size - 1, group.score)
     const others = left.map(({ photo_id }) => photo_id)
-    apart(group, rest, { ids: [id], others, said: t.duplicatesPage.apart })
+    apart(group, rest, { ids: [id], others, said: words.apart })
   }
   const keepThis = (group: DuplicateGroup, id: string): void => {
     chosen.value = new Map(chosen.peek()).set(group.key, id)
@@ -150,7 +151,7 @@ export function sayWhy(app: App, reason: unknown): void {
 export function sayUndoable(app: App, said: string, back: () => Promise<unknown>): void {
   const undo = async (): Promise<void> => {
     await back()
-    app.toasts.say(t.duplicatesPage.undone)
+    app.toasts.say(words.undone)
   }
   app.toasts.say(said, { label: t.undo, run: () => void undo().catch(reason => sayWhy(app, reason)) })
 }
@@ -158,7 +159,7 @@ export function sayUndoable(app: App, said: string, back: () => Promise<unknown>
 export function mergedText(merges: readonly Merged[]): string {
   const deleted = merges.reduce((sum, merged) => sum + merged.deleted.length, 0)
   const failed = merges.reduce((sum, merged) => sum + merged.failed, 0)
-  const said = t.duplicatesPage.merged(deleted)
+  const said = words.merged(deleted)
   return failed > 0 ? `${said}. ${t.selection.failed(failed)}.` : said
 }
 

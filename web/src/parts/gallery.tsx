@@ -26,8 +26,7 @@ function geometryOf(width: number): SectionsInit {
     width,
     rowHeight: isNarrow ? 120 : 208,
     gap: isNarrow ? 2 : 4,
-    headingHeight: isNarrow ? 48 : 64,
-    spacing: isNarrow ? 2 : 4
+    headingHeight: isNarrow ? 48 : 64
   }
 }
 
@@ -61,9 +60,9 @@ export function Gallery({ timeline, head }: GalleryProps): JSX.Element {
   const draw = (): void => {
     visible.value = view.visible()
     ordinal.value = view.ordinal()
-    const { offset } = view
     // the nearest first
-    const near = [...visible.peek()].sort((a, b) => distance(a, offset) - distance(b, offset))
+    const top = view.topSection()
+    const near = view.near().sort((a, b) => Math.abs(a.index - top) - Math.abs(b.index - top))
     timeline.want(near.map(({ section }) => section.key))
   }
   const setScroll = (scrollTop: number | undefined): void => {
@@ -319,7 +318,7 @@ function GallerySection(props: GallerySectionProps): JSX.Element | null {
       }
   const isAllChosen = selection.get(section.key) === 'all'
   return (
-    <section class="month" style={{ top: `${top}px`, height: `${section.height}px` }} aria-label={title}>
+    <section class="month" style={{ top: `${top}px` }} aria-label={title}>
       {section.headingHeight > 0 && (
         <header class="month-head" style={{ height: `${section.headingHeight}px` }}>
           <h2>{title}</h2>
@@ -347,11 +346,6 @@ function asPlace({ section, index }: PhotoPlace): { bucket: number; index: numbe
 
 function monthOf(bucket: Bucket | undefined): string | undefined {
   return bucket?.from.slice(0, 7)
-}
-
-function distance({ section }: VisibleSection, offset: number): number {
-  if (offset < section.top) return section.top - offset
-  return Math.max(0, offset - section.top - section.height)
 }
 
 function firstRowIndex({ section, first }: VisibleSection): number {

@@ -61,13 +61,20 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
     meta.value = undefined
     isZoomed.value = false
     isPlaying.value = false
-    void read(abort.signal).then(async () => {
+    const readAll = async (): Promise<void> => {
+      await read(abort.signal)
       const day = dayOf(meta.peek()?.body)
       const order = app.order.peek()
-      const [before, after] = await Promise.all([order?.neighbour(id, -1, day), order?.neighbour(id, 1, day)])
-      if (!abort.signal.aborted) neighbours.value = { before, after }
-    })
-    const unfollow = app.live.onChange(() => void read(abort.signal))
+      try {
+        const [before, after] = await Promise.all([order?.neighbour(id, -1, day), order?.neighbour(id, 1, day)])
+        if (!abort.signal.aborted) neighbours.value = { before, after }
+      } catch (reason) {
+        // a node that is gone does not say what is beside it; when it is back, something has changed
+        if (!(reason instanceof ApiError)) throw reason
+      }
+    }
+    void readAll()
+    const unfollow = app.live.onChange(() => void readAll())
     return () => {
       abort.abort()
       unfollow()

@@ -179,7 +179,7 @@ export function FileInput({ input, isFolder, onFiles }: FileInputProps): JSX.Ele
 
 /** The whole page takes what is dropped. */
 function DropArea(): JSX.Element | null {
-  const { uploads } = useApp()
+  const { uploads, toasts } = useApp()
   const isOver = useSignal(false)
   useEffect(() => {
     let depth = 0
@@ -203,7 +203,10 @@ function DropArea(): JSX.Element | null {
       isOver.value = false
       if (event.dataTransfer === null || !hasFiles(event)) return
       event.preventDefault()
-      void droppedFiles(event.dataTransfer).then(files => uploads.add(files))
+      void droppedFiles(event.dataTransfer).then(({ files, unread: [first, ...more] }) => {
+        uploads.add(files)
+        if (first !== undefined) toasts.say(t.uploads.unread(first, more.length))
+      })
     }
     const listeners = { dragenter: enter, dragleave: leave, dragover: over, drop } as const
     for (const [name, listener] of Object.entries(listeners)) document.addEventListener(name, listener as EventListener)

@@ -13,6 +13,9 @@ const CHANGES = [
   'reset'
 ] as const
 
+const PROGRESS = ['job', 'index'] as const
+type Progress = (typeof PROGRESS)[number]
+
 /** The part of an EventSource that is used. */
 export interface EventStream {
   readonly readyState: number
@@ -42,7 +45,7 @@ export class Live {
   readonly isLost: Signal<boolean> = signal(false)
   readonly #components: LiveComponents
   readonly #listeners = new Set<() => void>()
-  readonly #jobListeners = new Set<() => void>()
+  readonly #progressListeners = new Map<Progress, Set<() => void>>()
   #stream: EventStream | undefined
   #cancelAlarm: (() => void) | undefined
   #cancelAgain: (() => void) | undefined
@@ -58,10 +61,11 @@ export class Live {
     return () => this.#listeners.delete(listener)
   }
 
-  /** Called when a job of the node has gone on. @returns a function that ends it */
-  onJob(listener: () => void): () => void {
-    this.#jobListeners.add(listener)
-    return () => this.#jobListeners.delete(listener)
+  /** Called when a job of the node, or its index, has gone on. @returns a function that ends it */
+  onProgress(of: Progress, listener: () => void): () => void {
+    const listeners = this.#progressListeners.get(of) ?? new Set()
+    this.#progressListeners.set(of, listeners.add(listener))
+    return () => listeners.delete(listener)
   }
 
   /** Begins to follow; whoever followed before reads anew. */
@@ -83,9 +87,10 @@ export class Live {
       this.#components.onRefused?.()
     })
     for (const name of CHANGES) stream.addEventListener(name, () => this.#changed())
-    stream.addEventListener('job.progress', () => {
-      for (const listener of this.#jobListeners) listener()
-    })
+    for (const of of PROGRESS)
+      stream.addEventListener(`${of}.progress`, () => {
+        for (const listener of this.#progressListeners.get(of) ?? []) listener()
+      })
   }
 
   /** A hidden page lets go of its connection: a browser has six for all its tabs. */

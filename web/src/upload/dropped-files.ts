@@ -19,33 +19,46 @@ export function pickedFiles(files: Iterable<File>): PickedFile[] {
     .map(({ file, folders }) => picked(file, folders.join('/')))
 }
 
-/** @returns all files that were dropped, those in folders too. Has to be called in the turn of the event. */
-export async function droppedFiles(transfer: DataTransfer): Promise<PickedFile[]> {
-  // entries are gone after the first wait
-  const entries = Array.from(transfer.items, item => item.webkitGetAsEntry()).filter(entry => entry !== null)
-  if (entries.length === 0) return pickedFiles(transfer.files)
-  const files: PickedFile[] = []
-  for (const entry of entries) await walk(entry, '', files)
-  return files
+export interface DroppedFiles {
+  readonly files: readonly PickedFile[]
+  /** Paths of what the browser could not read, or would be too much. */
+  readonly unread: readonly string[]
 }
 
-async function walk(entry: FileSystemEntry, folder: string, files: PickedFile[]): Promise<void> {
-  if (files.length >= FILES_MAX) return
-  if (entry.isFile) {
-    const file = await new Promise<File | undefined>(resolve =>
-      (entry as FileSystemFileEntry).file(resolve, () => resolve(undefined))
-    )
-    if (file !== undefined) files.push(picked(file, folder))
-    return
+/** @returns all files that were dropped, those in folders too. Has to be called in the turn of the event. */
+export async function droppedFiles(transfer: Pick<DataTransfer, 'items' | 'files'>): Promise<DroppedFiles> {
+  // entries are gone after the first wait
+  const entries = Array.from(transfer.items, item => item.webkitGetAsEntry()).filter(entry => entry !== null)
+  if (entries.length === 0) return { files: pickedFiles(transfer.files), unread: [] }
+  const files: PickedFile[] = []
+  const unread: string[] = []
+  const walk = async (entry: FileSystemEntry, folder: string): Promise<void> => {
+    const path = folder === '' ? entry.name : `${folder}/${entry.name}`
+    try {
+      if (files.length >= FILES_MAX) unread.push(path)
+      else if (entry.isFile) files.push(picked(await fileOf(entry as FileSystemFileEntry), folder))
+      else if (!JUNK_FOLDER.test(entry.name))
+        for await (const inner of entriesIn(entry as FileSystemDirectoryEntry)) await walk(inner, path)
+    } catch {
+      // gone or not readable since; browsers do not say which
+      unread.push(path)
+    }
   }
-  if (JUNK_FOLDER.test(entry.name)) return
-  const reader = (entry as FileSystemDirectoryEntry).createReader()
-  const inside = folder === '' ? entry.name : `${folder}/${entry.name}`
+  for (const entry of entries) await walk(entry, '')
+  return { files, unread }
+}
+
+function fileOf(entry: FileSystemFileEntry): Promise<File> {
+  return new Promise((resolve, reject) => entry.file(resolve, reject))
+}
+
+async function* entriesIn(folder: FileSystemDirectoryEntry): AsyncGenerator<FileSystemEntry> {
+  const reader = folder.createReader()
   for (;;) {
     // at most 100 a time
-    const some = await new Promise<FileSystemEntry[]>(resolve => reader.readEntries(resolve, () => resolve([])))
+    const some = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject))
     if (some.length === 0) return
-    for (const each of some) await walk(each, inside, files)
+    yield* some
   }
 }
 

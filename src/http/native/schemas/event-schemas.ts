@@ -8,7 +8,8 @@ export const eventsSchema: Schema = {
   description:
     'Types: photo.uploaded (also after an undelete), photo.updated, photo.deleted, photo.conflict (two nodes have changed it ' +
     'without knowing of each other, the first time) with data {photo_id, at}; member.up, member.down, repair.done with data {node_id, at}; job.progress of a job of this node with data {job_id, kind, state, ' +
-    'progress, at}, at once when its state changes, else once a second. `at` is when this node learned of it. Ids are valid ' +
+    'progress, at}, at once when its state changes, else once a second; index.progress of this node with data {indexed, pending, at}, once a second ' +
+    'while they change: photos that it searches, and those yet to come. `at` is when this node learned of it. Ids are valid ' +
     'only on the node that issued them. `reset` means that events were lost: read everything again. While nothing happens, ' +
     'a comment is sent every 15 s.',
   tags: ['node'],

@@ -62,7 +62,7 @@ async function step(follower: AsyncGenerator<EventStep, void>): Promise<EventSte
 }
 
 const subjectOf = (event: ClusterEvent): string =>
-  'photoId' in event ? event.photoId : 'nodeId' in event ? event.nodeId : event.job.id
+  'photoId' in event ? event.photoId : 'nodeId' in event ? event.nodeId : 'job' in event ? event.job.id : 'index'
 
 /** Follows from an id on until nothing more comes. @returns the steps, events as `type subject` */
 async function eventsSince(lastEventId: string | undefined): Promise<string[]> {

@@ -1,7 +1,12 @@
-import { execFileSync } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
+import { promisify } from 'node:util'
 
 /** Where the port of the nodes is. */
 const P2P_PORT = 4001
+/** The cut of those who make only one at a time. */
+const CUT = 'cut'
+
+const execute = promisify(execFile)
 
 /**
  * Several hosts on one machine, as network namespaces on one bridge, which has a namespace of its own so that no firewall
@@ -89,9 +94,12 @@ export class NetworkLab {
   }
 
   /** Nobody can connect to the nodes of these hosts any more, while they can connect to others. */
-  dialOutOnly(hosts: readonly number[]): void {
-    this.heal()
-    this.#drop(hosts.map(host => ['oifname', this.#port(host), 'tcp', 'dport', `${P2P_PORT}`]))
+  async dialOutOnly(hosts: readonly number[]): Promise<void> {
+    await this.heal()
+    await this.#drop(
+      CUT,
+      hosts.map(host => `oifname ${this.#port(host)} tcp dport ${P2P_PORT}`)
+    )
   }
 
   /** @returns the command that runs what follows it on the host, as the same process */
@@ -100,24 +108,46 @@ export class NetworkLab {
   }
 
   /** Nothing passes between hosts of different groups any more; nobody is told. */
-  partition(...groups: readonly (readonly number[])[]): void {
-    this.heal()
-    const pairs = groups.flatMap((group, i) => {
-      const others = groups.toSpliced(i, 1).flat()
-      return group.flatMap(from => others.map(to => [from, to] as const))
-    })
-    this.#cut(pairs)
+  async partition(...groups: readonly (readonly number[])[]): Promise<void> {
+    await this.heal()
+    await this.cut(
+      CUT,
+      groups.flatMap((group, i) => {
+        const others = groups.toSpliced(i, 1).flat()
+        return group.flatMap(from => others.map(to => [from, to] as const))
+      })
+    )
   }
 
   /** Nothing gets from one host to the others any more, while all gets back. */
-  oneWay(from: number, to: readonly number[]): void {
-    this.heal()
-    this.#cut(to.map(host => [from, host] as const))
+  async oneWay(from: number, to: readonly number[]): Promise<void> {
+    await this.heal()
+    await this.cut(
+      CUT,
+      to.map(host => [from, host] as const)
+    )
   }
 
-  heal(): void {
-    const tables = this.#inSwitch('nft', 'list', 'tables', 'bridge')
-    if (tables.includes('cut')) this.#inSwitch('nft', 'delete', 'table', 'bridge', 'cut')
+  /**
+   * Nothing gets from one host to the other of each pair any more, whatever other cuts there are. Each is a table of its own.
+   *
+   * @param name - of the cut: letters, digits and `_`; it is not in force now
+   */
+  cut(name: string, pairs: readonly (readonly [from: number, to: number])[]): Promise<void> {
+    return this.#drop(
+      name,
+      pairs.map(([from, to]) => `iifname ${this.#port(from)} oifname ${this.#port(to)}`)
+    )
+  }
+
+  /** Ends a cut. @returns how many packets it dropped; 0 when it was not in force */
+  async heal(name = CUT): Promise<number> {
+    const table = tableOf(name)
+    const tables = (await this.#nft('list', 'tables', 'bridge')).split('\n')
+    if (!tables.includes(`table bridge ${table}`)) return 0
+    const rules = await this.#nft('list', 'table', 'bridge', table)
+    await this.#nft('delete', 'table', 'bridge', table)
+    return [...rules.matchAll(/counter packets (\d+)/g)].reduce((sum, [, packets]) => sum + Number(packets), 0)
   }
 
   #plugIn(host: number): void {
@@ -134,15 +164,17 @@ export class NetworkLab {
     inHost('ip', 'route', 'add', '224.0.0.0/4', 'dev', 'eth0') // multicast has no other route
   }
 
-  #cut(pairs: readonly (readonly [from: number, to: number])[]): void {
-    this.#drop(pairs.map(([from, to]) => ['iifname', this.#port(from), 'oifname', this.#port(to)]))
+  /** @param matches - rules of nft, without the verdict; all come into force at once */
+  async #drop(name: string, matches: readonly string[]): Promise<void> {
+    const rules = matches.map(match => `${match} counter drop`)
+    const chain = ['type filter hook forward priority 0', ...rules].join('\n')
+    await this.#nft(`table bridge ${tableOf(name)} {\nchain passing {\n${chain}\n}\n}`)
   }
 
-  /** @param matches - rules of nft, without the verdict */
-  #drop(matches: readonly (readonly string[])[]): void {
-    this.#inSwitch('nft', 'add', 'table', 'bridge', 'cut')
-    this.#inSwitch('nft', 'add', 'chain', 'bridge', 'cut', 'passing', '{ type filter hook forward priority 0; }')
-    for (const match of matches) this.#inSwitch('nft', 'add', 'rule', 'bridge', 'cut', 'passing', ...match, 'drop')
+  /** Does not block, so that clients of the nodes go on meanwhile. @returns what it wrote. @throws with what it complained about */
+  async #nft(...command: string[]): Promise<string> {
+    const { stdout } = await execute('ip', ['netns', 'exec', this.#switch, 'nft', ...command])
+    return stdout
   }
 
   get #switch(): string {
@@ -163,6 +195,11 @@ export class NetworkLab {
 }
 
 /** @returns what the command wrote. @throws with what it complained about */
+/** A cut may be called like a word of nft. */
+function tableOf(name: string): string {
+  return `cut-${name}`
+}
+
 function run(...command: readonly string[]): string {
   const [program = '', ...args] = command
   return execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })

@@ -1,5 +1,5 @@
-import type { HttpClient } from '../support/http-client.js'
-import { until } from '../support/until.js'
+import type { HttpClient } from './http-client.js'
+import { until } from './until.js'
 
 export interface JobAnswer<Result> {
   readonly job_id: string

@@ -1,0 +1,67 @@
+import { appendFileSync, closeSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Clock } from '../src/core/clock.js'
+import { killAllNodes, temporaryFolder } from '../test/support/node-process.js'
+import { scenarioOf } from './catalogue.js'
+import { type Line, linesOf, parseHistory } from './history.js'
+import { judge, type Verdict } from './judge.js'
+import type { Plan } from './plan.js'
+import { reportPage } from './report-page.js'
+import { carryOutPlan, DEADLINE_MS } from './run.js'
+
+const HISTORY = 'history.jsonl'
+
+export interface CampaignComponents {
+  readonly clock: Clock
+  readonly say: (text: string) => void
+}
+
+/**
+ * Carries out a plan and judges its history.
+ *
+ * @param folder - where `history.jsonl`, logs, `verdict.json` and `report.html` go; it is made
+ * @throws `PlanError`
+ */
+export async function runPlan(plan: Plan, folder: string, { clock, say }: CampaignComponents): Promise<Verdict> {
+  const scenario = scenarioOf(plan)
+  mkdirSync(folder, { recursive: true })
+  const data = temporaryFolder('chaos')
+  const path = join(folder, HISTORY)
+  const file = openSync(path, 'w')
+  const record = (line: Line): void => void writeSync(file, `${JSON.stringify(line)}\n`)
+  const keepLog = (node: string, text: string): void => appendFileSync(join(folder, `${node}.log`), text)
+  // the clock's timers do not keep this process alive, and there may be no node for a while
+  const alive = setInterval(() => {}, 60_000)
+  try {
+    await carryOutPlan(plan, { ...scenario, clock, record, keepLog, say, folder: data.path })
+  } finally {
+    clearInterval(alive)
+    await killAllNodes()
+    closeSync(file)
+    data.remove()
+  }
+  return judgeFile(path, folder)
+}
+
+/**
+ * Judges a recorded history, and writes the verdict and its report.
+ *
+ * @throws `HistoryFileError`, `PlanError`
+ */
+export function judgeFile(path: string, folder: string): Verdict {
+  const lines = parseHistory(readFileSync(path, 'utf8'))
+  const plan = planOf(lines)
+  const verdict = judge(lines, plan, { deadlineMs: DEADLINE_MS, reaches: scenarioOf(plan).reaches })
+  writeFileSync(join(folder, 'verdict.json'), `${JSON.stringify(verdict, null, 2)}\n`)
+  writeFileSync(join(folder, 'report.html'), reportPage(verdict, lines))
+  return verdict
+}
+
+/** @throws `HistoryFileError` */
+export function planIn(path: string): Plan {
+  return planOf(parseHistory(readFileSync(path, 'utf8')))
+}
+
+function planOf(lines: readonly Line[]): Plan {
+  return (linesOf(lines, 'run')[0] as { plan: Plan }).plan
+}

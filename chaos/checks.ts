@@ -1,0 +1,156 @@
+/*
+ * One check each of what a history tells, by the rules that the simulation shares where it has them. Each returns what is
+ * wrong, in words.
+ */
+import { type Availability, judgeAvailability } from '../test/checkers/availability.js'
+import { judgePhoto, rankOf, type ShownPhoto } from '../test/checkers/photo-rules.js'
+import { noiseBytes, sha256Hex } from '../test/support/photo-maker.js'
+import type { FinalPhoto, LineOf, Upload } from './history.js'
+import type { Operation, Timeline } from './timeline.js'
+import type { ToldWrites } from './told-writes.js'
+
+/** What a node keeps of conflicts; where there are so many, some may be missing. */
+const CONFLICTS_MAX = 16
+/** Until nodes that were apart have met again: dials are few and patient. */
+const REUNION_MS = 15_000
+
+/** Every read gives exactly the bytes that were uploaded. */
+export function checkBytes(
+  operations: readonly Operation[],
+  finals: readonly LineOf<'final'>[],
+  uploads: ReadonlyMap<string, Upload>
+): string[] {
+  const problems: string[] = []
+  for (const { op, node, call, end } of operations) {
+    if (call.kind !== 'fetch' || end?.outcome !== 'ok') continue
+    const upload = uploads.get(call.photo)
+    if (upload === undefined) continue
+    const [from, to] = call.range ?? [0, upload.byteCount]
+    const expected = noiseBytes(upload.seed, to).subarray(from)
+    if (end.told?.byteCount === expected.length && end.told.sha256 === sha256Hex(expected)) continue
+    problems.push(`fetch #${op} of ${call.photo} [${from}, ${to}) at ${node} gave other bytes`)
+  }
+  for (const { node, photo, seen } of finals) {
+    if (seen.status !== 200 || seen.bytes === undefined) continue
+    const { status, sha256, source } = seen.bytes
+    if (status !== 200) problems.push(`${photo} at ${node}: its bytes are answered with ${status} in the end`)
+    else if (sha256 !== seen.sha256) problems.push(`${photo} at ${node}: its bytes are others than it says`)
+    else if (source !== undefined && source !== 'local')
+      problems.push(`${photo} at ${node}: its bytes still come from ${source} in the end`)
+  }
+  return problems
+}
+
+/** Each photo is of an upload, of which there are no more than were tried; and lists have what lives. */
+export function checkSet(
+  operations: readonly Operation[],
+  finals: readonly LineOf<'final'>[],
+  lists: readonly LineOf<'listed'>[],
+  told: ToldWrites
+): string[] {
+  const tries = new Map<string, Operation[]>()
+  const photoOf = new Map<string, Set<string>>()
+  for (const operation of operations) {
+    if (operation.call.kind !== 'upload' || operation.end?.outcome === 'failed') continue
+    const { sha256 } = operation.call
+    tries.set(sha256, [...(tries.get(sha256) ?? []), operation])
+    const photo = operation.end?.told?.photo
+    if (photo !== undefined) photoOf.set(sha256, (photoOf.get(sha256) ?? new Set()).add(photo))
+  }
+  const problems: string[] = []
+  for (const { node, photo, seen } of finals) {
+    if (seen.sha256 === undefined) continue
+    const [first] = tries.get(seen.sha256) ?? []
+    if (first === undefined) problems.push(`${photo} at ${node} is of no upload`)
+    else {
+      photoOf.set(seen.sha256, (photoOf.get(seen.sha256) ?? new Set()).add(photo))
+      if (told.of(photo).length === 0) told.adopt(photo, first)
+    }
+  }
+  for (const [sha256, photos] of photoOf) {
+    const count = tries.get(sha256)?.length ?? 0
+    if (photos.size > count) problems.push(`${[...photos].join(' and ')} are of one upload, tried ${count} times`)
+  }
+  for (const { node, photos } of lists) {
+    const listed = new Set(photos)
+    for (const final of finals) {
+      if (final.node !== node || listed.has(final.photo) === (final.seen.status === 200)) continue
+      const lists = listed.has(final.photo) ? 'lists' : 'does not list'
+      problems.push(`${node} ${lists} ${final.photo}, which it answers with ${final.seen.status}`)
+    }
+  }
+  return problems
+}
+
+/** What nodes show in the end fits what clients were told: nothing lost, nothing back, no write beaten by one that it saw. */
+export function checkPhotos(finals: readonly LineOf<'final'>[], told: ToldWrites, haveConverged: boolean): string[] {
+  return finals.flatMap(({ node, photo, seen }) => {
+    // where nodes do not agree, each has to know at least what it acknowledged itself
+    const problems = judgePhoto(told.of(photo), shownOf(seen), write => haveConverged || write.node === node)
+    return problems.map(problem => `${photo} at ${node}: ${problem}`)
+  })
+}
+
+/** All nodes show the same in the end. */
+export function checkSameness(finals: readonly LineOf<'final'>[]): string[] {
+  const shown = new Map<string, Map<string, string[]>>()
+  for (const { node, photo, seen } of finals) {
+    const { bytes: _, conflicts = [], ...rest } = seen
+    const text = JSON.stringify({ ...rest, conflicts: [...conflicts].sort() })
+    const texts = shown.get(photo) ?? new Map<string, string[]>()
+    shown.set(photo, texts.set(text, [...(texts.get(text) ?? []), node]))
+  }
+  return [...shown].flatMap(([photo, texts]) =>
+    texts.size === 1
+      ? []
+      : [`${photo} is ${[...texts].map(([text, nodes]) => `${text} at ${nodes.join(' ')}`).join(', ')}`]
+  )
+}
+
+/** How each operation was served. */
+export function availabilityOf(
+  timeline: Timeline,
+  told: ToldWrites,
+  deadlineMs: number
+): ReadonlyMap<number, Availability> {
+  const served = new Map<number, Availability>()
+  for (const operation of timeline.operations) {
+    const { op, node, call, beganMs, end } = operation
+    if (end === undefined) continue
+    const writes = 'photo' in call ? told.of(call.photo) : []
+    const apart = (from: string): boolean => timeline.mayBeApart(node, from, beganMs, end.atMs, REUNION_MS)
+    const birth = writes[0]
+    const needsBytes = call.kind === 'fetch' || call.kind === 'undelete'
+    const sources = writes.filter(({ kind, fate }) => kind === 'birth' || (kind === 'undelete' && fate !== 'failed'))
+    served.set(
+      op,
+      judgeAvailability(
+        { tookMs: end.atMs - beganMs, status: end.status, code: end.code },
+        {
+          deadlineMs,
+          faultOfNode: timeline.troubleOf(node, beganMs, end.atMs),
+          mayBeUnknown: birth !== undefined && apart(birth.node),
+          mayBeDeleted: writes.some(
+            ({ kind, fate, beganMs: at }) => kind === 'delete' && fate !== 'failed' && at <= end.atMs
+          ),
+          mayLackBytes: needsBytes && sources.some(source => apart(source.node))
+        }
+      )
+    )
+  }
+  return served
+}
+
+function shownOf({ status, name, tags, generation, conflicts }: FinalPhoto): ShownPhoto | undefined {
+  if (status === 410) return { rank: undefined, version: undefined }
+  if (status !== 200 || name === undefined || tags === undefined || generation === undefined) return undefined
+  const rank = rankOf({ generation, deleted: false })
+  // a life that is over may be buried, with what was written in it
+  const version = {
+    name,
+    tags,
+    conflicts: (conflicts?.length ?? 0) < CONFLICTS_MAX ? (conflicts ?? []) : undefined,
+    livesFrom: rank
+  }
+  return { rank, version }
+}

@@ -1,0 +1,148 @@
+import { rmSync } from 'node:fs'
+import { type CopyState, differencesBetween, type ReplicaState } from '../../test/checkers/agreement.js'
+import { runJob, type VerifyReport } from '../../test/support/admin-job.js'
+import { HttpClient } from '../../test/support/http-client.js'
+import { NodeProcess, type NodeProcessInit } from '../../test/support/node-process.js'
+
+export interface MemberJson {
+  readonly id: string
+  readonly name: string
+  readonly self: boolean
+  readonly addresses: readonly string[]
+  readonly state: 'alive' | 'via' | 'suspect' | 'down' | 'left'
+}
+
+export interface VolumeJson {
+  readonly logical_volume: string
+  readonly state: string
+  readonly head: { readonly length: number; readonly digest: string }
+  readonly holes: readonly { readonly from: number; readonly to: number }[]
+}
+
+export interface ClusterNodeInit {
+  readonly name: string
+  /** Where it keeps its data. */
+  readonly data: string
+  /** Where its HTTP is, now and after each start. */
+  readonly url: string
+  /** How it is started, beside its folder and name. */
+  readonly launch: Omit<NodeProcessInit, 'dataDir'>
+}
+
+/** Silence after which a client takes no more answers to come. */
+const CLIENT_MS = 15_000
+
+/** A real node; its processes live one after the other. */
+export class ClusterNode {
+  readonly name: string
+  readonly #init: ClusterNodeInit
+  #client: HttpClient
+  #process: NodeProcess | undefined
+
+  constructor(init: ClusterNodeInit) {
+    this.#init = init
+    this.name = init.name
+    this.#client = new HttpClient(init.url, { timeoutMs: CLIENT_MS })
+  }
+
+  get client(): HttpClient {
+    return this.#client
+  }
+
+  get process(): NodeProcess {
+    if (this.#process === undefined) throw new Error(`${this.name} does not run`)
+    return this.#process
+  }
+
+  get data(): string {
+    return this.#init.data
+  }
+
+  async start(): Promise<void> {
+    const { launch } = this.#init
+    const flags = [...(launch.flags ?? []), '--name', this.name]
+    this.#process = await NodeProcess.start({ ...launch, dataDir: this.data, flags })
+  }
+
+  async kill(): Promise<void> {
+    await this.process.kill9()
+    this.#process = undefined
+  }
+
+  /** Empties the disk of a node that does not run: it comes back as a new one. */
+  wipe(): void {
+    rmSync(this.data, { recursive: true })
+  }
+
+  async stop(): Promise<void> {
+    this.client.close()
+    await this.#process?.stop()
+    this.#process = undefined
+  }
+
+  async members(): Promise<readonly MemberJson[]> {
+    const { members } = await this.client.json<{ members: MemberJson[] }>('GET', '/cluster', 200)
+    return members
+  }
+
+  /** @returns how many members, this one included, it takes to be alive */
+  async aliveCount(): Promise<number> {
+    return (await this.members()).filter(({ state }) => state === 'alive').length
+  }
+
+  async directoryDigest(): Promise<string> {
+    return (await this.client.json<{ directory_digest: string }>('GET', '/status', 200)).directory_digest
+  }
+
+  async volumes(): Promise<readonly VolumeJson[]> {
+    return (await this.client.json<{ volumes: VolumeJson[] }>('GET', '/volumes', 200)).volumes
+  }
+
+  /** What it has, to be held against what others have. */
+  async replica(): Promise<ReplicaState> {
+    const [directoryDigest, volumes] = await Promise.all([this.directoryDigest(), this.volumes()])
+    return { name: this.name, directoryDigest, volumes: volumes.map(copyState) }
+  }
+
+  /** @returns what it finds damaged here or different at others, in words */
+  async verifyAllPeers(): Promise<readonly string[]> {
+    const operator = new HttpClient(this.#init.url, { operatorToken: this.process.operatorToken })
+    try {
+      const { faults } = await runJob<VerifyReport>(operator, 'verify?all_peers=true')
+      return faults.map(fault => JSON.stringify(fault))
+    } finally {
+      operator.close()
+    }
+  }
+
+  /** Speaks to it elsewhere from now on. */
+  protected moveClient(url: string): void {
+    this.#client.close()
+    this.#client = new HttpClient(url, { timeoutMs: CLIENT_MS })
+  }
+}
+
+/** Whether each takes all to be alive. */
+export async function allSee(nodes: readonly ClusterNode[]): Promise<boolean> {
+  return (await Promise.all(nodes.map(node => node.aliveCount()))).every(alive => alive === nodes.length)
+}
+
+/** @returns what differs between their directories and volumes, or is damaged, in words */
+export async function differencesOf(nodes: readonly ClusterNode[]): Promise<readonly string[]> {
+  return differencesBetween(await Promise.all(nodes.map(node => node.replica())))
+}
+
+/**
+ * Lets the first node read all that it has, and compare itself with all others. Volumes whose needles are elsewhere by now
+ * may be there or not.
+ *
+ * @returns what differs or is damaged, in words
+ */
+export async function faultsOf(nodes: readonly ClusterNode[]): Promise<readonly string[]> {
+  const [first] = nodes
+  return (await first?.verifyAllPeers()) ?? []
+}
+
+function copyState({ logical_volume: id, head, holes }: VolumeJson): CopyState {
+  return { id, content: `${head.length} ${head.digest}`, holes: holes.map(({ from, to }) => `${from}-${to}`).join() }
+}

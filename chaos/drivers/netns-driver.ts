@@ -1,0 +1,35 @@
+import type { Cut } from '../nemeses/nemesis.js'
+import { type Driver, RUN_SETTINGS } from './driver.js'
+import { LabNode } from './lab-node.js'
+import { NetworkLab } from './network-lab.js'
+
+/** No other laboratory that may run at the same time has these. */
+const PREFIX = 'shfcha'
+const NET = 79
+
+/** Nodes on hosts of their own, as network namespaces on one bridge. */
+export const netnsDriver: Driver = {
+  name: 'netns',
+  about: 'a network namespace for each node, on one bridge; needs root, ip and nft',
+  can: ['kill', 'pause', 'cut'],
+  obstacle: () => NetworkLab.obstacle(),
+  async deploy({ nodes: count, folder }) {
+    const lab = new NetworkLab(PREFIX, count, NET)
+    lab.up()
+    const nodes = Array.from({ length: count }, (_, i) => {
+      return new LabNode({ lab, host: i + 1, hosts: count, folder, settings: RUN_SETTINGS })
+    })
+    const hostOf = (name: string): number => nodes.findIndex(node => node.name === name) + 1
+    return {
+      nodes,
+      cut(name: string, cut: Cut) {
+        return lab.cut(
+          name,
+          cut.map(([from, to]) => [hostOf(from), hostOf(to)] as const)
+        )
+      },
+      heal: name => lab.heal(name),
+      close: () => lab.down()
+    }
+  }
+}

@@ -1,0 +1,86 @@
+import type { Clock } from '../src/core/clock.js'
+import type { SeededRandom } from '../test/support/seeded-random.js'
+import type { Call, Line } from './history.js'
+import { type KnownPhoto, KnownPhotos } from './known-photos.js'
+import type { Ending } from './requests.js'
+import type { Workload } from './workloads/workload.js'
+
+export interface LoadComponents {
+  readonly clock: Clock
+  readonly random: SeededRandom
+  readonly workload: Workload
+  /** Names of the nodes that are asked. */
+  readonly nodes: readonly string[]
+  /** @returns how the call ended; never rejects */
+  readonly carryOut: (node: string, call: Call) => Promise<Ending>
+  /** Milliseconds since the run began. */
+  readonly now: () => number
+  readonly record: (line: Line) => void
+}
+
+/** Requests that a node may have open at once; above it, clients leave it alone. */
+const OPEN_MAX = 16
+/** How far the load may be behind its rate and still catch up, ms. */
+const CATCH_UP_MS = 250
+
+/**
+ * Clients that ask all nodes at a steady rate until they are stopped. The seed fixes what each operation draws, not when it
+ * is answered.
+ */
+export class Load {
+  readonly #components: LoadComponents
+  readonly #known = new KnownPhotos()
+  readonly #open = new Map<string, number>()
+  readonly #underWay = new Set<Promise<void>>()
+  #operations = 0
+
+  constructor(components: LoadComponents) {
+    this.#components = components
+  }
+
+  /** All that clients were told of. */
+  get photos(): readonly KnownPhoto[] {
+    return [...this.#known.live, ...this.#known.deleted]
+  }
+
+  /** @param rate - operations begun a second. @returns once the signal has aborted and all operations have ended */
+  async run(rate: number, signal: AbortSignal): Promise<void> {
+    const { clock, random, nodes } = this.#components
+    const intervalMs = 1_000 / rate
+    for (let due = clock.monotonic(); !signal.aborted; due += intervalMs) {
+      const now = clock.monotonic()
+      if (due > now) await clock.sleep(due - now)
+      else if (now - due > CATCH_UP_MS) due = now
+      const draws = random.fork()
+      const node = draws.pick(nodes)
+      if ((this.#open.get(node) ?? 0) < OPEN_MAX) this.#begin(node, draws)
+    }
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay)
+  }
+
+  #begin(node: string, draws: SeededRandom): void {
+    const { workload, nodes } = this.#components
+    const number = ++this.#operations
+    const call = workload.next(draws, this.#known, number)
+    const elsewhere = draws.pick(nodes)
+    const task = this.#operate(node, call, number).then(async ({ outcome }) => {
+      // with a key, the same upload may be sent again wherever there is an answer to be had
+      if (call.kind === 'upload' && call.key !== undefined && outcome !== 'ok')
+        await this.#operate(elsewhere, call, ++this.#operations)
+    })
+    this.#underWay.add(task)
+    void task.finally(() => this.#underWay.delete(task))
+  }
+
+  async #operate(node: string, call: Call, op: number): Promise<Ending> {
+    const { record, now, carryOut } = this.#components
+    this.#open.set(node, (this.#open.get(node) ?? 0) + 1)
+    this.#known.begin(call)
+    record({ type: 'begin', atMs: now(), op, node, call })
+    const ending = await carryOut(node, call)
+    record({ type: 'end', atMs: now(), op, ...ending })
+    this.#known.end(call, ending)
+    this.#open.set(node, (this.#open.get(node) ?? 0) - 1)
+    return ending
+  }
+}

@@ -1,0 +1,87 @@
+import type { Clock } from '../../src/core/clock.js'
+import type { SeededRandom } from '../../test/support/seeded-random.js'
+import type { Line } from '../history.js'
+
+/** What a driver may be able to do to its nodes. */
+export type Capability = 'kill' | 'pause' | 'cut'
+
+/** Ways that nothing gets along any more, by names of nodes. */
+export type Cut = readonly (readonly [from: string, to: string])[]
+
+/** The nodes, for those who torment them. */
+export interface Stage {
+  readonly nodes: readonly string[]
+  /** Nodes that no other nemesis has in its hands. */
+  free(): readonly string[]
+  /** kill −9, all at once, in the middle of a write if one comes soon. Nobody else touches them until they are started. */
+  kill(nodes: readonly string[]): Promise<void>
+  start(nodes: readonly string[]): Promise<void>
+  /** SIGSTOP. Nobody else touches it until it is resumed. */
+  pause(node: string): void
+  resume(node: string): void
+  /** @param name - of the cut; it is not in force now */
+  cut(name: string, cut: Cut): Promise<void>
+  heal(name: string): Promise<void>
+}
+
+/** A fault that has begun. */
+export interface Disturbance {
+  readonly what: string
+  readonly cut?: Cut
+  /** Makes it good again. */
+  end(): Promise<void>
+}
+
+export interface Nemesis {
+  readonly name: string
+  /** One line, for people. */
+  readonly about: string
+  readonly needs: Capability
+  /** How long all is well before its fault begins, and how long that lasts: from, to, in ms. */
+  readonly restMs: readonly [number, number]
+  readonly holdMs: readonly [number, number]
+  /** Counters of {@link Figures} that a run must have moved to be judged at all. */
+  readonly reaches: readonly string[]
+  /** @returns undefined when there is nothing to do it to now */
+  begin(stage: Stage, random: SeededRandom): Promise<Disturbance | undefined>
+}
+
+export interface NemesisComponents {
+  readonly stage: Stage
+  readonly random: SeededRandom
+  readonly clock: Clock
+  /** Milliseconds since the run began. */
+  readonly now: () => number
+  readonly record: (line: Line) => void
+}
+
+/** Lets a nemesis do its work, again and again. @returns once the signal has aborted and its last fault has ended */
+export async function torment(
+  nemesis: Nemesis,
+  { stage, random, clock, now, record }: NemesisComponents,
+  signal: AbortSignal
+): Promise<void> {
+  const pass = ([from, to]: readonly [number, number], draws: SeededRandom): Promise<void> =>
+    clock.sleep(from + draws.below(to - from + 1), signal).catch(() => {})
+  while (!signal.aborted) {
+    const draws = random.fork()
+    await pass(nemesis.restMs, draws)
+    if (signal.aborted) return
+    const disturbance = await nemesis.begin(stage, draws)
+    if (disturbance === undefined) continue
+    const { what, cut } = disturbance
+    const fault = { type: 'fault', nemesis: nemesis.name, what, ...(cut !== undefined && { cut }) } as const
+    record({ ...fault, atMs: now(), state: 'begins' })
+    await pass(nemesis.holdMs, draws)
+    await disturbance.end()
+    record({ ...fault, atMs: now(), state: 'ends' })
+  }
+}
+
+/** @returns the items in a random order */
+export function shuffled<Item>(random: SeededRandom, items: readonly Item[]): Item[] {
+  return items
+    .map(item => ({ item, order: random.fraction() }))
+    .sort((a, b) => a.order - b.order)
+    .map(({ item }) => item)
+}

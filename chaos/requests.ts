@@ -1,0 +1,118 @@
+import type { Clock } from '../src/core/clock.js'
+import { type Answer, type HttpClient, NoAnswer } from '../test/support/http-client.js'
+import { noiseBytes, sha256Hex } from '../test/support/photo-maker.js'
+import type { Call, LineOf, Told } from './history.js'
+import { outcomeOf } from './outcomes.js'
+
+export type Ending = Omit<LineOf<'end'>, 'type' | 'atMs' | 'op'>
+
+/** Between two tries of a request that a node was too busy for. */
+const BUSY_MS = 250
+
+interface VersionJson {
+  readonly name: string
+  readonly tags: readonly string[]
+  readonly sha256: string
+  readonly generation: number
+  readonly version: { readonly actor: string; readonly vector_clock: Readonly<Record<string, number>> }
+}
+
+/**
+ * Asks a node, again where it is too busy until the deadline is over.
+ *
+ * @param operatorToken - for what only the operator may do
+ * @returns how it ended; never rejects
+ */
+export async function carryOut(
+  { client, clock, operatorToken }: { client: HttpClient; clock: Clock; operatorToken: () => string | undefined },
+  call: Call,
+  deadlineMs: number
+): Promise<Ending> {
+  const from = clock.monotonic()
+  for (let retries = 0; ; retries++) {
+    let answer: Answer
+    try {
+      answer = await send(client, call, operatorToken)
+    } catch (err) {
+      const reached = !(err instanceof NoAnswer) || err.maybeApplied
+      return { outcome: reached ? 'indeterminate' : 'failed', error: String(err), ...(retries > 0 && { retries }) }
+    }
+    const code = codeOf(answer)
+    const isBusy = code === 'ERR_OVERLOADED' && clock.monotonic() - from + BUSY_MS < deadlineMs
+    if (isBusy) {
+      await clock.sleep(BUSY_MS)
+      continue
+    }
+    const { status } = answer
+    const outcome = outcomeOf(status, code)
+    return {
+      outcome,
+      status,
+      ...(code !== undefined && { code }),
+      ...(retries > 0 && { retries }),
+      ...(outcome === 'ok' && { told: toldBy(call, answer) })
+    }
+  }
+}
+
+/** @returns the part of the metadata that is judged */
+export function toldByMeta(body: Buffer): Told {
+  const { name, tags, sha256, generation, version } = JSON.parse(body.toString()) as VersionJson
+  return { name, tags, sha256, generation, clock: version.vector_clock, actor: version.actor }
+}
+
+function codeOf({ status, body }: Answer): string | undefined {
+  if (status < 400) return undefined
+  try {
+    const { code } = JSON.parse(body.toString()) as { code?: unknown }
+    return typeof code === 'string' ? code : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function send(client: HttpClient, call: Call, operatorToken: () => string | undefined): Promise<Answer> {
+  switch (call.kind) {
+    case 'upload':
+      return client.put(noiseBytes(call.seed, call.byteCount), {
+        filename: call.name,
+        ...(call.key !== undefined && { idempotencyKey: call.key })
+      })
+    case 'edit':
+      return client.patchMeta(call.photo, { name: call.name, tags: { add: call.adds, remove: call.removes } })
+    case 'delete':
+      return client.remove(call.photo)
+    case 'undelete':
+      return client.undelete(call.photo)
+    case 'look':
+      return client.meta(call.photo)
+    case 'fetch':
+      return client.photo(
+        call.photo,
+        call.range === undefined ? {} : { range: `bytes=${call.range[0]}-${call.range[1] - 1}` }
+      )
+    case 'list':
+      return client.request('GET', '/photos?limit=50')
+    case 'compact':
+      return client.request('POST', '/v1/admin/compact', {
+        headers: { authorization: `Bearer ${operatorToken() ?? ''}` }
+      })
+  }
+}
+
+function toldBy(call: Call, { body }: Answer): Told {
+  switch (call.kind) {
+    case 'upload':
+      return { photo: (JSON.parse(body.toString()) as { photo_id: string }).photo_id }
+    case 'edit':
+    case 'look':
+      return toldByMeta(body)
+    case 'fetch':
+      return { sha256: sha256Hex(body), byteCount: body.length }
+    case 'delete':
+    case 'undelete':
+    case 'list':
+    case 'compact':
+      return {}
+  }
+}

@@ -1,0 +1,186 @@
+import type { Clock } from '../src/core/clock.js'
+import { SeededRandom } from '../test/support/seeded-random.js'
+import { until } from '../test/support/until.js'
+import { allSee, type ClusterNode, faultsOf } from './drivers/cluster-node.js'
+import type { Deployment, Driver } from './drivers/driver.js'
+import { readAll } from './final-reads.js'
+import type { Call, Line, Phase } from './history.js'
+import { Load } from './load.js'
+import { type Nemesis, torment } from './nemeses/nemesis.js'
+import { type Plan, titleOf } from './plan.js'
+import { carryOut, type Ending } from './requests.js'
+import { DeployedStage } from './stage.js'
+import type { Workload } from './workloads/workload.js'
+import { WritesUnderWay } from './writes-under-way.js'
+
+/** Until all nodes have met, at first and after healing. */
+const MEETING_MS_MAX = 90_000
+/** From the end of all faults to nodes that agree. */
+const CONVERGENCE_MS_MAX = 60_000
+/** Load before the first fault, so that there is something to lose. */
+const CALM_MS = 3_000
+/** In which a node has to answer. */
+export const DEADLINE_MS = 5_000
+/** How often the harness looks whether it is late itself, and from when on it says so. */
+const LAG_LOOK_MS = 100
+const LAG_MS_MIN = 200
+
+export interface RunComponents {
+  readonly driver: Driver
+  readonly workload: Workload
+  readonly nemeses: readonly Nemesis[]
+  readonly clock: Clock
+  /** Writes a line of the history. */
+  readonly record: (line: Line) => void
+  readonly keepLog: (node: string, text: string) => void
+  /** Tells people how far the run is. */
+  readonly say: (text: string) => void
+  /** Where the nodes keep their data. */
+  readonly folder: string
+}
+
+/**
+ * Carries out a plan: load, faults under load, healing, quiet, final reads. All that happens goes into the history, what went
+ * wrong as well; a verdict is made of that alone.
+ */
+export async function carryOutPlan(plan: Plan, components: RunComponents): Promise<void> {
+  const { clock, driver, folder } = components
+  const writes = new WritesUnderWay(clock)
+  const record = (line: Line): void => {
+    writes.note(line)
+    components.record(line)
+  }
+  const from = clock.monotonic()
+  const now = (): number => Math.round((clock.monotonic() - from) * 10) / 10
+  record({ type: 'run', plan, began: new Date(clock.now()).toISOString(), node: process.version })
+  const deployment = await driver.deploy({ nodes: plan.nodes, folder })
+  const untilWriting = (nodes: readonly string[]): Promise<void> => writes.until(nodes)
+  const stage = new DeployedStage({ deployment, now, record, keepLog: components.keepLog, untilWriting })
+  const watching = new AbortController()
+  const watch = watchLag(clock, now, record, watching.signal)
+  try {
+    await new Run(plan, { ...components, record }, deployment, stage, now).carryOut()
+  } catch (err) {
+    record({ type: 'obstacle', what: err instanceof Error ? err.message : String(err) })
+  } finally {
+    watching.abort()
+    await watch
+    await stage.stop()
+    record({ type: 'count', name: 'packetsDropped', value: stage.packetsDropped })
+    record({ type: 'phase', atMs: now(), phase: 'end' })
+    deployment.close()
+  }
+}
+
+class Run {
+  readonly #plan: Plan
+  readonly #components: RunComponents
+  readonly #nodes: readonly ClusterNode[]
+  readonly #stage: DeployedStage
+  readonly #now: () => number
+  readonly #random: SeededRandom
+
+  constructor(plan: Plan, components: RunComponents, deployment: Deployment, stage: DeployedStage, now: () => number) {
+    this.#plan = plan
+    this.#components = components
+    this.#nodes = deployment.nodes
+    this.#stage = stage
+    this.#now = now
+    this.#random = new SeededRandom(plan.seed)
+  }
+
+  async carryOut(): Promise<void> {
+    const { clock, record, say, workload } = this.#components
+    this.#phase('start')
+    say(titleOf(this.#plan))
+    await this.#stage.start(this.#stage.nodes)
+    await until('all nodes have met', MEETING_MS_MAX, () => allSee(this.#nodes))
+    const load = new Load({
+      clock,
+      random: this.#random.fork(),
+      workload,
+      nodes: this.#stage.nodes,
+      carryOut: (node, call) => this.#ask(node, call),
+      now: this.#now,
+      record
+    })
+    const loading = new AbortController()
+    const loaded = load.run(this.#plan.rate, loading.signal)
+    try {
+      this.#phase('calm')
+      await clock.sleep(CALM_MS)
+      this.#phase('faults')
+      await this.#torment()
+    } finally {
+      loading.abort()
+      await loaded
+    }
+    this.#phase('healing')
+    await this.#converge()
+    this.#phase('final')
+    say('final reads from every node')
+    await readAll(this.#nodes, load.photos, record)
+  }
+
+  async #torment(): Promise<void> {
+    const { clock, record, nemeses, say } = this.#components
+    const ending = new AbortController()
+    say(`faults for ${this.#plan.seconds} s`)
+    const parts = { stage: this.#stage, clock, record, now: this.#now }
+    const faults = nemeses.map(nemesis => torment(nemesis, { ...parts, random: this.#random.fork() }, ending.signal))
+    const ended = Promise.all(faults)
+    // faults end before that only where one of them could not be carried out or made good
+    await Promise.race([
+      clock.sleep(this.#plan.seconds * 1_000),
+      ended.then(() => clock.sleep(this.#plan.seconds * 1_000))
+    ])
+    ending.abort()
+    await ended
+  }
+
+  /** Waits until all have met again and have the same. Where they do not, the final reads say what each has. */
+  async #converge(): Promise<void> {
+    const { say, record, clock } = this.#components
+    say('healed; waiting until all nodes agree')
+    const from = clock.monotonic()
+    let differences: readonly string[] = ['nodes have not met again']
+    try {
+      await until('all nodes agree', CONVERGENCE_MS_MAX, async () => {
+        if (!(await allSee(this.#nodes))) return false
+        differences = await faultsOf(this.#nodes)
+        return differences.length === 0
+      })
+      const ms = Math.round(clock.monotonic() - from)
+      record({ type: 'converged', ms })
+      say(`all agree ${(ms / 1_000).toFixed(1)} s after the last fault`)
+    } catch (err) {
+      const what = `${err instanceof Error ? err.message : String(err)}: ${differences.slice(0, 10).join('; ')}`
+      record({ type: 'problem', checker: 'convergence', what })
+    }
+  }
+
+  #ask(name: string, call: Call): Promise<Ending> {
+    const { clock } = this.#components
+    const node = this.#nodes.find(node => node.name === name) as ClusterNode
+    const operatorToken = (): string | undefined => node.process.operatorToken
+    return carryOut({ client: node.client, clock, operatorToken }, call, DEADLINE_MS)
+  }
+
+  #phase(phase: Phase): void {
+    this.#components.record({ type: 'phase', atMs: this.#now(), phase })
+  }
+}
+
+/** Writes down when the harness itself is late. */
+async function watchLag(
+  clock: Clock,
+  now: () => number,
+  record: (line: Line) => void,
+  signal: AbortSignal
+): Promise<void> {
+  for (let due = clock.monotonic() + LAG_LOOK_MS; !signal.aborted; due = clock.monotonic() + LAG_LOOK_MS) {
+    await clock.sleep(LAG_LOOK_MS, signal).catch(() => {})
+    const ms = Math.round(clock.monotonic() - due)
+    if (!signal.aborted && ms >= LAG_MS_MIN) record({ type: 'lag', atMs: now(), ms })
+  }
+}

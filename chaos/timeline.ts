@@ -1,0 +1,130 @@
+import type { Call, Line, LineOf, Phase } from './history.js'
+
+/** A call and its answer. */
+export interface Operation {
+  readonly op: number
+  readonly node: string
+  readonly call: Call
+  readonly beganMs: number
+  /** Undefined: the harness did not live to see it end. */
+  readonly end: LineOf<'end'> | undefined
+}
+
+interface Window {
+  readonly from: number
+  readonly to: number
+  readonly what: string
+}
+
+export interface Trouble {
+  readonly node: string
+  readonly from: number
+  readonly to: number
+}
+
+/** When what was so in a run, told by its history. */
+export class Timeline {
+  readonly operations: readonly Operation[]
+  readonly #troubles = new Map<string, Window[]>()
+  readonly #cuts = new Map<string, Window[]>()
+  readonly #phases: readonly LineOf<'phase'>[]
+
+  constructor(lines: readonly Line[]) {
+    this.operations = operationsOf(lines)
+    this.#phases = lines.filter(line => line.type === 'phase')
+    this.#noteTroubles(lines)
+    this.#noteCuts(lines)
+  }
+
+  /** @returns what was wrong with a node at any moment from the one to the other, in words; undefined when nothing was */
+  troubleOf(node: string, from: number, to: number): string | undefined {
+    return overlapping(this.#troubles.get(node), from, to)?.what
+  }
+
+  /**
+   * Whether one node may have been without the other at any moment from the one to the other: the way between them was cut
+   * in any direction, or one did not run.
+   *
+   * @param graceMs - how long they may take to meet again
+   */
+  mayBeApart(a: string, b: string, from: number, to: number, graceMs: number): boolean {
+    if (a === b) return false
+    const since = from - graceMs
+    const windows = [
+      this.#troubles.get(a),
+      this.#troubles.get(b),
+      this.#cuts.get(`${a} ${b}`),
+      this.#cuts.get(`${b} ${a}`)
+    ]
+    return windows.some(list => overlapping(list, since, to) !== undefined)
+  }
+
+  phaseAt(ms: number): Phase {
+    return this.#phases.findLast(({ atMs }) => atMs <= ms)?.phase ?? 'start'
+  }
+
+  /** When a node was in trouble of this kind. */
+  troubles(what: string): readonly Trouble[] {
+    return [...this.#troubles].flatMap(([node, windows]) =>
+      windows.filter(window => window.what === what).map(({ from, to }) => ({ node, from, to }))
+    )
+  }
+
+  /** Operations that the node had begun and not answered at any moment from the one to the other. */
+  openIn(node: string, from: number, to: number): readonly Operation[] {
+    return this.operations.filter(
+      ({ node: at, beganMs, end }) => at === node && beganMs <= to && (end === undefined || end.atMs >= from)
+    )
+  }
+
+  #noteTroubles(lines: readonly Line[]): void {
+    const open = new Map<string, { from: number; what: string }>()
+    for (const line of lines) {
+      if (line.type !== 'node') continue
+      const { node, state, atMs } = line
+      const before = open.get(node)
+      if (state === 'up' || state === 'resumed') {
+        if (before !== undefined) add(this.#troubles, node, { ...before, to: atMs })
+        open.delete(node)
+      } else if (before === undefined)
+        open.set(node, { from: atMs, what: state === 'down' ? NOT_RUNNING : STANDING_STILL })
+    }
+    for (const [node, rest] of open) add(this.#troubles, node, { ...rest, to: Number.POSITIVE_INFINITY })
+  }
+
+  #noteCuts(lines: readonly Line[]): void {
+    const open = new Map<string, LineOf<'fault'>>()
+    const close = ({ atMs: from, what, cut = [] }: LineOf<'fault'>, to: number): void => {
+      for (const [a, b] of cut) add(this.#cuts, `${a} ${b}`, { from, to, what })
+    }
+    for (const line of lines) {
+      if (line.type !== 'fault' || line.cut === undefined) continue
+      if (line.state === 'begins') open.set(line.nemesis, line)
+      else {
+        const began = open.get(line.nemesis)
+        if (began !== undefined) close(began, line.atMs)
+        open.delete(line.nemesis)
+      }
+    }
+    for (const began of open.values()) close(began, Number.POSITIVE_INFINITY)
+  }
+}
+
+export const NOT_RUNNING = 'the node did not run'
+export const STANDING_STILL = 'the node stood still'
+
+function operationsOf(lines: readonly Line[]): Operation[] {
+  const ends = new Map<number, LineOf<'end'>>()
+  for (const line of lines) if (line.type === 'end') ends.set(line.op, line)
+  return lines
+    .filter(line => line.type === 'begin')
+    .map(({ op, node, call, atMs }) => ({ op, node, call, beganMs: atMs, end: ends.get(op) }))
+}
+
+function overlapping(windows: readonly Window[] = [], from: number, to: number): Window | undefined {
+  return windows.find(window => window.from <= to && window.to >= from)
+}
+
+function add(map: Map<string, Window[]>, key: string, window: Window): void {
+  map.set(key, [...(map.get(key) ?? []), window])
+}

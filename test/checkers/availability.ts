@@ -1,0 +1,45 @@
+/*
+ * A running node with a healthy disk answers every request within its deadline, whatever its connections. What a client
+ * may be refused all the same is said by the circumstances of the request; all else is a fault.
+ */
+
+/** A request as its client saw it. */
+export interface JudgedRequest {
+  readonly tookMs: number
+  /** Undefined: no complete answer came. */
+  readonly status: number | undefined
+  readonly code: string | undefined
+}
+
+/** What was so at any moment between the request's begin and its end. */
+export interface Circumstances {
+  readonly deadlineMs: number
+  /** A fault of the node itself, in words: it did not run, or stood still. */
+  readonly faultOfNode: string | undefined
+  /** Whether the node may not know the photo, so that 404 is due. */
+  readonly mayBeUnknown: boolean
+  /** Whether the photo may be deleted, so that 410 is due. */
+  readonly mayBeDeleted: boolean
+  /** Whether no node in reach may have the photo's bytes, so that 503 `ERR_BYTES_UNREACHABLE` is due. */
+  readonly mayLackBytes: boolean
+}
+
+export type Availability = 'served' | { readonly excuse: string } | { readonly problem: string }
+
+const NO_BYTES = 'its bytes were on no node in reach'
+
+export function judgeAvailability(
+  { tookMs, status, code }: JudgedRequest,
+  { deadlineMs, faultOfNode, mayBeUnknown, mayBeDeleted, mayLackBytes }: Circumstances
+): Availability {
+  if (faultOfNode !== undefined) return { excuse: faultOfNode }
+  // what begins with bytes that are at hand is cut off where the rest cannot be had
+  const isLacking = status === undefined || code === 'ERR_BYTES_UNREACHABLE'
+  if (mayLackBytes && isLacking && tookMs <= deadlineMs) return { excuse: NO_BYTES }
+  if (status === undefined) return { problem: `no answer after ${Math.round(tookMs)} ms` }
+  if (tookMs > deadlineMs) return { problem: `${status} only after ${Math.round(tookMs)} ms` }
+  if (status < 400 || code === 'ERR_TOO_FEW_COPIES') return 'served'
+  if (status === 404 && mayBeUnknown) return 'served'
+  if (status === 410 && mayBeDeleted) return 'served'
+  return { problem: `${status} ${code ?? ''}`.trim() }
+}
