@@ -7,23 +7,22 @@ import type { Events, IndexNews } from './events.js'
 const LOOK_MS = 1_000
 
 export interface IndexProgressComponents {
-  readonly directory: Pick<Directory, 'onChange'>
+  readonly directory: Pick<Directory, 'state' | 'onChange'>
   readonly events: Pick<Events, 'noteIndex'>
   readonly clock: Clock
-  /** How far it is now; costs next to nothing. */
+  /** How far it is now, of a directory that is open; costs next to nothing. */
   readonly status: () => IndexNews
 }
 
 /** Tells followers how far this node's index is, while it goes on; where nothing changes and nothing is left to do, it rests. */
 export class IndexProgress implements Startable {
   readonly #components: IndexProgressComponents
-  #told: IndexNews
+  #told: IndexNews | undefined
   #cancelLook: (() => void) | undefined
   #unsubscribe: (() => void) | undefined
 
   constructor(components: IndexProgressComponents) {
     this.#components = components
-    this.#told = components.status()
   }
 
   async start(): Promise<void> {
@@ -43,12 +42,18 @@ export class IndexProgress implements Startable {
   }
 
   #look(): void {
+    const { directory, events, status } = this.#components
     this.#cancelLook = undefined
-    const { vectors, pending } = this.#components.status()
-    if (vectors !== this.#told.vectors || pending !== this.#told.pending) {
-      this.#told = { vectors, pending }
-      this.#components.events.noteIndex(this.#told)
+    // while it is being rebuilt, it counts nothing
+    if (directory.state !== 'open') {
+      this.#lookSoon()
+      return
     }
+    const { vectors, pending } = status()
+    const told = this.#told
+    this.#told = { vectors, pending }
+    const isNews = told !== undefined && (vectors !== told.vectors || pending !== told.pending)
+    if (isNews) events.noteIndex(this.#told)
     // vectors come from peers without a change of the directory
     if (pending > 0) this.#lookSoon()
   }

@@ -1,12 +1,14 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { IndexNews } from '../../../../src/cluster/events/events.js'
 import { IndexProgress } from '../../../../src/cluster/events/index-progress.js'
-import type { ChangeListener } from '../../../../src/directory/directory.js'
+import { SheafError } from '../../../../src/core/errors.js'
+import type { ChangeListener, DirectoryState } from '../../../../src/directory/directory.js'
 import { SimulatedClock } from '../../../support/simulated-clock.js'
 
 let clock: SimulatedClock
 let now: IndexNews
 let looks: number
+let state: DirectoryState
 let told: IndexNews[]
 let progress: IndexProgress
 const listeners = new Set<ChangeListener>()
@@ -18,9 +20,13 @@ beforeEach(async () => {
   listeners.clear()
   clock = new SimulatedClock()
   now = { vectors: 5, pending: 0 }
+  state = 'open'
   told = []
   progress = new IndexProgress({
     directory: {
+      get state() {
+        return state
+      },
       onChange: listener => {
         listeners.add(listener)
         return () => listeners.delete(listener)
@@ -29,6 +35,7 @@ beforeEach(async () => {
     events: { noteIndex: news => void told.push(news) },
     clock,
     status: () => {
+      if (state !== 'open') throw new SheafError('ERR_DIRECTORY_UNAVAILABLE')
       looks++
       return now
     }
@@ -60,6 +67,17 @@ describe('how far the index is', () => {
     change()
     await clock.advance(60_000)
     expect([looks, told]).toEqual([1, []])
+  })
+
+  it('is not counted while the directory is rebuilt, and told afterwards', async () => {
+    state = 'filling'
+    change()
+    await clock.advance(10_000)
+    expect([looks, told]).toEqual([0, []])
+    state = 'open'
+    now = { vectors: 6, pending: 0 }
+    await clock.advance(1_000)
+    expect(told).toEqual([now])
   })
 
   it('is told no more after the stop', async () => {
