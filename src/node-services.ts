@@ -17,6 +17,7 @@ import type { PhotoId, UserId } from './domain/ids.js'
 import { PHOTO_KIND } from './domain/photo.js'
 import type { Transport } from './network/transport.js'
 import { AlbumCatalog } from './photos/albums/album-catalog.js'
+import { AlbumShares } from './photos/albums/album-shares.js'
 import { Albums } from './photos/albums/albums.js'
 import { LibraryLists } from './photos/library-lists.js'
 import { Pairing } from './photos/pairing.js'
@@ -97,6 +98,7 @@ export class NodeServices implements Startable {
   readonly lists: LibraryLists
   readonly albums: Albums
   /** Undefined where nobody can have an account. */
+  readonly shares: AlbumShares
   readonly accounts: Accounts | undefined
   readonly #isOpen: boolean
   /** Undefined when photos are not analyzed. */
@@ -219,6 +221,13 @@ export class NodeServices implements Startable {
         },
         components.accounts.init
       )
+    this.shares = new AlbumShares({
+      directory,
+      writer,
+      clock,
+      unowned: () => this.accounts?.settings.unowned ?? 'everyone',
+      isOpen: id => this.accounts?.users.isOpen(id) === true
+    })
     this.lists = new LibraryLists({
       directory,
       albums: catalog,

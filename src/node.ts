@@ -438,6 +438,7 @@ export class SheafNode implements Startable {
         lists,
         zip: new PhotoZip(photos),
         albums: services.albums,
+        shares: services.shares,
         ...(services.accounts !== undefined && { accounts: services.accounts }),
         maintenance,
         laidOut,

@@ -81,6 +81,10 @@ export class AccountCatalog implements Startable {
     return this.#claims.has(id)
   }
 
+  isOpen(id: UserId): boolean {
+    return this.has(id) && this.#rights.get(id)?.state === 'open'
+  }
+
   /** @returns the name under which people see the account; undefined: there is none */
   nameOf(id: UserId): string | undefined {
     const claim = this.#claims.get(id)

@@ -127,6 +127,11 @@ export class Users {
     return this.#components.catalog.nameOf(id)
   }
 
+  /** Whether somebody can log in as that one, or act by a key of it. */
+  isOpen(id: UserId): boolean {
+    return this.#components.catalog.isOpen(id)
+  }
+
   /** @returns the account that is shown under that name, or the oldest that claims it */
   called(name: string): UserId | undefined {
     return this.#components.catalog.called(name)[0]

@@ -2,7 +2,8 @@
  * Albums as records of the kind 'album', id = a UUID, as that of a photo.
  *
  *   field     key   value
- *   version   –     title, caption?, cover? (id of a photo), born? (hlc of the first version; absent in that one)
+ *   version   –     title, caption?, cover? (id of a photo), owner? (id of the account that made it; in every version, changed by
+ *                   none), born? (hlc of the first version; absent in that one)
  *
  * Which photos are in it is said by their records, see photo.ts: a rename changes one record.
  */
@@ -11,7 +12,7 @@ import { SheafError } from '../core/errors.js'
 import type { Value } from './cbor.js'
 import { type Entry, VERSION_FIELD } from './entry.js'
 import { type Hlc, hlcMs } from './hlc.js'
-import { type AlbumId, type PhotoId, parseAlbumId, parsePhotoId, photoIdFrom } from './ids.js'
+import { type AlbumId, type PhotoId, parseAlbumId, parsePhotoId, parseUserId, photoIdFrom, type UserId } from './ids.js'
 import { ALBUM_CAPTION_CHARACTERS_MAX, LABEL_CHARACTERS_MAX } from './limits.js'
 import { type Change, conflictVersions, type DirectoryRecord, shownVersion } from './record.js'
 import { foldText } from './text.js'
@@ -28,6 +29,8 @@ export interface Album {
   readonly caption: string | undefined
   /** What a person chose; shown while it is in the album. */
   readonly cover: PhotoId | undefined
+  /** The account that made it; undefined: nobody who had one. Whose it is now says its acl, see acl.ts. */
+  readonly maker: UserId | undefined
   readonly createdAtMs: number
   /** How many versions of concurrent edits lost against the shown one. */
   readonly conflicts: number
@@ -45,6 +48,8 @@ export interface NewAlbum {
   readonly title: string
   readonly caption?: string | undefined
   readonly cover?: PhotoId | undefined
+  /** The account that makes it. */
+  readonly maker?: UserId | undefined
 }
 
 /**
@@ -70,6 +75,7 @@ export function viewAlbum(record: DirectoryRecord, version = shownVersion(record
     title: title === '' ? id : title,
     caption: caption === undefined ? undefined : cut(caption, ALBUM_CAPTION_CHARACTERS_MAX),
     cover: parsePhotoId(textOf(value, 'cover') ?? ''),
+    maker: parseUserId(textOf(value, 'owner') ?? ''),
     createdAtMs: hlcMs(typeof born === 'bigint' ? (born as Hlc) : hlc),
     conflicts: conflictVersions(record).length,
     version: { hlc, actor: dot.actor }
@@ -87,8 +93,8 @@ export function albumIdOfLabel(label: string): AlbumId {
   return photoIdFrom(bytes) as string as AlbumId
 }
 
-export function createAlbumChanges({ title, caption, cover }: NewAlbum): Change[] {
-  return [{ kind: 'version', deleted: false, value: mapOf({ title, caption, cover }) }]
+export function createAlbumChanges({ title, caption, cover, maker }: NewAlbum): Change[] {
+  return [{ kind: 'version', deleted: false, value: mapOf({ title, caption, cover, owner: maker }) }]
 }
 
 /** @returns no changes if the album already matches the edit */
@@ -144,7 +150,8 @@ export function restoreAlbumChanges(record: DirectoryRecord, n: number): Change[
   const conflict = conflictVersions(record)[n - 1]
   if (conflict === undefined) throw new SheafError('ERR_NO_SUCH_CONFLICT', undefined, { details: { n } })
   const value = new Map(conflict.value)
-  setOrDelete(value, 'born', successorValue(record).get('born'))
+  const present = successorValue(record)
+  for (const field of ['born', 'owner']) setOrDelete(value, field, present.get(field))
   return [{ kind: 'version', value, supersedes: [conflict.dot] }]
 }
 

@@ -36,6 +36,8 @@ export const DISTINCT_IDS_MAX = 100
 export const LOOKUP_IDS_MAX = 1_000
 /** Originals that can be asked for at once. */
 export const DIGESTS_MAX = 1_000
+/** To whom one album was ever given a role, one by one. */
+export const SHARES_MAX = 1_000
 /** Accounts, closed ones included, since none is ever deleted. */
 export const USERS_MAX = 10_000
 /** Accounts that a node knows by name, from wherever they are: several nodes may each have made as many as there may be. */

@@ -3,7 +3,7 @@ import type { ApiKeyScope } from './api-key.js'
 import type { Principal } from './principal.js'
 
 /**
- * What requests can do with a node: `account` is about one's own account, `accounts` about those of others as well; `jobs` follows
+ * What requests can do with a node: `share` says to whom albums are open; `account` is about one's own account, `accounts` about those of others as well; `jobs` follows
  * and stops what was begun, by its id; `watch` looks at the node and its cluster, `maintain` starts work that loses nothing, `operate`
  * starts work that does, or that changes who the members are; `metrics` reads figures.
  */
@@ -12,6 +12,7 @@ export const RIGHTS = [
   'upload',
   'edit',
   'delete',
+  'share',
   'account',
   'accounts',
   'jobs',
@@ -37,7 +38,7 @@ const OPERATOR: ReadonlySet<Right> = new Set(['account', 'accounts', 'jobs', 'wa
 const OPEN_OPERATOR: ReadonlySet<Right> = new Set([...OPEN, ...OPERATOR])
 
 const OF_GUESTS: readonly Right[] = ['read', 'account']
-const OF_USERS: readonly Right[] = [...OF_GUESTS, 'upload', 'edit', 'delete', 'jobs']
+const OF_USERS: readonly Right[] = [...OF_GUESTS, 'upload', 'edit', 'delete', 'share', 'jobs']
 const BY_ROLE: Readonly<Record<Role, ReadonlySet<Right>>> = {
   guest: new Set(OF_GUESTS),
   user: new Set(OF_USERS),
@@ -45,7 +46,7 @@ const BY_ROLE: Readonly<Record<Role, ReadonlySet<Right>>> = {
   admin: new Set([...OF_USERS, ...OPERATOR])
 }
 
-/** Nothing that has to do with accounts: a key that leaks must not make another one. */
+/** Nothing that has to do with accounts, or with who sees what: a key that leaks must not make another one, nor open an album. */
 const BY_SCOPE: Readonly<Record<ApiKeyScope, readonly Right[]>> = {
   read: ['read'],
   write: ['edit', 'delete', 'jobs'],

@@ -31,6 +31,7 @@ import { addPhotoListRoutes } from './native/routes/photo-list.js'
 import { addPhotoMetaRoutes } from './native/routes/photo-meta.js'
 import { addPhotoZipRoute } from './native/routes/photo-zip.js'
 import { addSessionRoutes } from './native/routes/session.js'
+import { addShareRoutes } from './native/routes/shares.js'
 import { addFindSimilarRoute, addSimilarityRoutes } from './native/routes/similarity.js'
 import { addTimelineRoutes } from './native/routes/timeline.js'
 import { addUploadRoutes } from './native/routes/uploads.js'
@@ -143,7 +144,10 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   addNodeRoutes(app, context)
   addClusterRoutes(app, context)
   addSessionRoutes(app, context)
-  if (accounts !== undefined) addAccountRoutes(app, { ...context, accounts })
+  if (accounts !== undefined) {
+    addAccountRoutes(app, { ...context, accounts })
+    addShareRoutes(app, { ...context, accounts })
+  }
   addLaidOutRoutes(app, context)
   addArchiveRoutes(app, context)
   addEventsRoute(app, context)

@@ -175,6 +175,21 @@ describe('accounts', () => {
     await done(['login', 'ben'], piped('third staple'))
   })
 
+  test('an album is shared by name, shown, taken away and handed over', async () => {
+    await addUser('anna', '--admin')
+    await addUser('ben')
+    await done(['login', 'anna'], piped(PASSWORD))
+    const { album_id: album } = JSON.parse(await done(['albums', 'make', 'Meer', '--json'])) as { album_id: string }
+    expect(await done(['albums', 'shares', album])).toMatch(/^WHO +ROLE .*\nanna +owner *\n$/)
+    const shared = await done(['albums', 'share', album, 'ben', 'manager', '--until', '2099-01-02'])
+    expect(shared).toMatch(/\nben +manager +2099-01-0\d.* +anna *\n$/)
+    expect((await run(['albums', 'share', album, 'ben', 'owner'])).code).toBe(2)
+    expect((await run(['albums', 'share', album, 'public', 'manager'])).stderr).toContain('ERR_BAD_PARAMETER')
+    expect((await run(['albums', 'share', album, 'carl', 'viewer'])).stderr).toContain('carl')
+    expect(JSON.parse(await done(['albums', 'unshare', album, 'ben', '--json'])).shares).toEqual([])
+    expect(await done(['albums', 'give', album, 'ben'])).toMatch(/\nben +owner/)
+  })
+
   test('the operator follows what only the operator starts', async () => {
     await addUser('anna', '--admin')
     expect(await done(['leave', '--json', '--token-file', tokenFile()])).toContain('"done"')

@@ -101,6 +101,7 @@ const OPERATIONS = [
   'delete /v1/admin/jobs/{id}',
   'delete /v1/admin/members/{id}',
   'delete /v1/albums/{id}',
+  'delete /v1/albums/{id}/shares/{principal}',
   'delete /v1/keys/{id}',
   'delete /v1/sessions/{id}',
   'get /',
@@ -138,6 +139,7 @@ const OPERATIONS = [
   'get /v1/albums',
   'get /v1/albums/{id}',
   'get /v1/albums/{id}/conflicts',
+  'get /v1/albums/{id}/shares',
   'get /v1/keys',
   'get /v1/sessions',
   'get /v1/tokens/keys',
@@ -183,6 +185,8 @@ const OPERATIONS = [
   'post /v1/photos/lookup',
   'post /v1/tokens',
   'post /v1/users',
+  'put /v1/albums/{id}/owner',
+  'put /v1/albums/{id}/shares/{principal}',
   'put /v1/photos',
   'put /v1/users/{id}/password',
   'put /v1/users/{id}/role',
@@ -396,7 +400,7 @@ async function askForAccounts(): Promise<void> {
     id = '',
     body?: object
   ): Promise<Answer> => {
-    const path = template.replace('{id}', id)
+    const path = template.replace('{id}', id).replace('{principal}', 'everyone')
     const headers = { authorization, ...(body && { 'content-type': 'application/json' }) }
     const answer = await client.request(method, path, {
       headers,
@@ -442,6 +446,17 @@ async function askForAccounts(): Promise<void> {
   await as(anna, 'PUT', '/v1/users/{id}/role', made.user_id, { role: 'user' })
   await as(anna, 'PUT', '/v1/users/{id}/state', made.user_id, { state: 'disabled' })
   const ben = JSON.parse((await as(anna, 'POST', '/v1/users', '', { name: 'ben' })).body.toString())
+  const album = JSON.parse((await as(anna, 'POST', '/v1/albums', '', { title: 'Meer' })).body.toString()).album_id
+  const share = '/v1/albums/{id}/shares/{principal}'
+  await as(anna, 'PUT', share, album, { role: 'contributor', expires_at: '2099-01-01T00:00:00Z' })
+  await as(anna, 'PUT', share, album, { role: 'manager' })
+  await as(anna, 'PUT', share, ben.user_id, { role: 'viewer' })
+  await as(operator, 'PUT', share, album, { role: 'viewer' })
+  await as(anna, 'GET', '/v1/albums/{id}/shares', album)
+  await as(anna, 'DELETE', share, album)
+  await as(anna, 'PUT', '/v1/albums/{id}/owner', album, { user: 'nobody' })
+  await as(anna, 'PUT', '/v1/albums/{id}/owner', album, { user: 'ben' })
+  await as(anna, 'DELETE', share, album)
   await as(anna, 'PUT', '/v1/users/{id}/role', ben.user_id, { role: 'guest' })
   await as(anna, 'PUT', '/v1/users/{id}/state', ben.user_id, { state: 'disabled' })
   await as(anna, 'DELETE', '/v1/sessions/{id}', 'others')

@@ -23,6 +23,7 @@ delete /photo/{id}: delete
 delete /session: nothing
 delete /v1/admin/jobs/{id}: jobs
 delete /v1/admin/members/{id}: operate
+delete /v1/albums/{id}/shares/{principal}: share
 delete /v1/albums/{id}: delete
 delete /v1/keys/{id}: account
 delete /v1/sessions/{id}: account
@@ -59,6 +60,7 @@ get /v1/admin/jobs/{id}: jobs
 get /v1/admin/jobs: watch
 get /v1/admin/laid-out: watch
 get /v1/albums/{id}/conflicts: read
+get /v1/albums/{id}/shares: read
 get /v1/albums/{id}: read
 get /v1/albums: read
 get /v1/keys: account
@@ -106,6 +108,8 @@ post /v1/photos/lookup: read
 post /v1/photos: upload
 post /v1/tokens: nothing
 post /v1/users: accounts
+put /v1/albums/{id}/owner: share
+put /v1/albums/{id}/shares/{principal}: share
 put /v1/photos: upload
 put /v1/users/{id}/password: account
 put /v1/users/{id}/role: accounts

@@ -55,6 +55,7 @@ async function httpOf(node: SimulatedNode): Promise<HttpClient> {
       lists,
       zip: new PhotoZip(photos),
       albums: node.services.albums,
+      shares: node.services.shares,
       maintenance,
       laidOut,
       cluster: status,

@@ -30,6 +30,7 @@ import { HttpMeter } from '../../src/http/wire/http-meter.js'
 import { HttpServer } from '../../src/http/wire/server.js'
 import type { HttpTimeouts } from '../../src/http/wire/timeouts.js'
 import { AlbumCatalog } from '../../src/photos/albums/album-catalog.js'
+import { AlbumShares } from '../../src/photos/albums/album-shares.js'
 import { Albums } from '../../src/photos/albums/albums.js'
 import { LibraryLists } from '../../src/photos/library-lists.js'
 import { PhotoCache } from '../../src/photos/photo-cache.js'
@@ -237,6 +238,13 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
         photos,
         clock: systemClock,
         random: systemRandom
+      }),
+      shares: new AlbumShares({
+        directory,
+        writer,
+        clock: systemClock,
+        unowned: () => accounts.settings.unowned,
+        isOpen: id => accounts.users.isOpen(id)
       }),
       accounts,
       zip: new PhotoZip(init.photos?.(photos) ?? photos),

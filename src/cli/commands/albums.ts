@@ -3,6 +3,7 @@ import { count, printable } from '../shell/human.js'
 import { jsonBody } from '../shell/node-client.js'
 import { type ExitCode, noteFailure, printJson, type Session } from '../shell/session.js'
 import { Table } from '../shell/table.js'
+import { addAlbumShares, albumPath } from './album-shares.js'
 
 /** What one request takes at most. */
 const BATCH_MAX = 10_000
@@ -51,6 +52,7 @@ export function addAlbums(commands: CommandSet): void {
     commands.action((session, id: string) => show(session, `${albumPath(id)}/undelete`, 'POST'))
   )
   add('add <album> <photo...>', 'put photos into an album, all by id').action(commands.action(addPhotos))
+  addAlbumShares(commands, albums)
 }
 
 async function list(session: Session, { prefix }: { readonly prefix?: string }): Promise<ExitCode> {
@@ -120,9 +122,4 @@ function noteFailures(session: Session, outcomes: readonly Outcome[]): number {
   const failed = outcomes.filter(({ status }) => status === 'failed')
   for (const { photo_id, code = '' } of failed) noteFailure(session, photo_id, new Error(code))
   return failed.length
-}
-
-/** @param id - as the user gave it */
-function albumPath(id: string): string {
-  return `/v1/albums/${encodeURIComponent(id)}`
 }

@@ -13,6 +13,7 @@ import type { Logger, LogLevelSwitch } from '../../core/log.js'
 import type { Random } from '../../core/random.js'
 import type { Tracer } from '../../core/tracing.js'
 import type { Places } from '../../domain/places.js'
+import type { AlbumShares } from '../../photos/albums/album-shares.js'
 import type { Albums } from '../../photos/albums/albums.js'
 import type { LibraryLists } from '../../photos/library-lists.js'
 import type { PhotoZip } from '../../photos/photo-zip.js'
@@ -84,6 +85,7 @@ export interface HttpComponents {
     | 'change'
     | 'makeReal'
   >
+  readonly shares: Pick<AlbumShares, 'list' | 'give' | 'take' | 'setOwner'>
   readonly laidOut: Pick<LaidOutItems, 'list' | 'counts' | 'release' | 'isAlbum'>
   /** Absent where photos are not analyzed. */
   readonly similarity?: {

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import { SheafError } from '../../core/errors.js'
-import { type PhotoId, parsePhotoId } from '../../domain/ids.js'
+import { type AlbumId, type PhotoId, parsePhotoId } from '../../domain/ids.js'
 import { type AltKey, parseAltKey } from '../../domain/photo.js'
 import type { Gates } from '../wire/gate.js'
 import type { RequestBodies } from '../wire/request-bodies.js'
@@ -26,6 +26,11 @@ export function requirePhotoId(text: string): PhotoId {
   const id = parsePhotoId(text)
   if (id === undefined) throw new SheafError('ERR_BAD_ID', `${JSON.stringify(text.slice(0, 100))} is not a UUID`)
   return id
+}
+
+/** @throws `ERR_BAD_ID` */
+export function requireAlbumId(text: string): AlbumId {
+  return requirePhotoId(text) as string as AlbumId
 }
 
 /** @throws `ERR_BAD_ALT_KEY` */

@@ -28,6 +28,7 @@ import { badField } from '../photo-rules.js'
 import type { BatchOutcome } from '../photo-types.js'
 import type { Photos } from '../photos.js'
 import { type AlbumCatalog, type AlbumPosition, comparePositions, positionOf } from './album-catalog.js'
+import { albumDeleted, albumNotFound, requireAlbumRecord, requireLiveAlbum } from './album-lookup.js'
 import { checkAlbumCaption, checkTitle } from './album-rules.js'
 
 /** Photos that one call puts into the album that their label becomes. */
@@ -92,7 +93,7 @@ export class Albums {
 
   /** @throws `ERR_ALBUM_NOT_FOUND`, `ERR_ALBUM_DELETED` */
   async get(id: AlbumId): Promise<ListedAlbum> {
-    return this.#listed(requireView(this.#require(id)))
+    return this.#listed(requireView(requireAlbumRecord(this.#components.directory, id)))
   }
 
   /** @throws `ERR_BAD_PARAMETER`, `ERR_ALBUM_NOT_FOUND`, `ERR_ALBUM_DELETED`, what the store throws */
@@ -144,7 +145,7 @@ export class Albums {
 
   /** @returns versions of concurrent edits that lost, greatest first. @throws `ERR_ALBUM_NOT_FOUND`, `ERR_ALBUM_DELETED` */
   async conflicts(id: AlbumId): Promise<readonly Album[]> {
-    const record = this.#require(id)
+    const record = requireAlbumRecord(this.#components.directory, id)
     return conflictVersions(record).flatMap(version => viewAlbum(record, version) ?? [])
   }
 
@@ -263,15 +264,6 @@ export class Albums {
     return photo !== undefined && !photo.deleted && photo.albums.includes(album)
   }
 
-  /** @throws `ERR_ALBUM_NOT_FOUND`, `ERR_ALBUM_DELETED` */
-  #require(id: AlbumId): DirectoryRecord {
-    const { stored, grave } = this.#components.directory.lookUp({ kind: ALBUM_KIND, id })
-    if (grave !== undefined) throw albumDeleted(id)
-    if (stored === undefined) throw albumNotFound(id)
-    requireLiveAlbum(id, stored.record)
-    return stored.record
-  }
-
   async #write(id: AlbumId, decide: (before: DirectoryRecord) => readonly Change[]): Promise<DirectoryRecord> {
     const { directory, writer } = this.#components
     writer.admit()
@@ -289,25 +281,11 @@ export class Albums {
   }
 }
 
+/** It belongs to nobody, as the label did. */
 function realChanges(before: DirectoryRecord | undefined, title: string): readonly Change[] {
   return before === undefined ? createAlbumChanges({ title }) : reviveAlbumChanges(before, title)
 }
 
-function requireLiveAlbum(id: AlbumId, record: DirectoryRecord | undefined): Album {
-  const album = record && viewAlbum(record)
-  if (album === undefined) throw albumNotFound(id)
-  if (album.deleted) throw albumDeleted(id)
-  return album
-}
-
 function requireView(record: DirectoryRecord): Album {
   return requireLiveAlbum(record.id as AlbumId, record)
-}
-
-function albumNotFound(id: AlbumId): SheafError {
-  return new SheafError('ERR_ALBUM_NOT_FOUND', undefined, { details: { album_id: id } })
-}
-
-function albumDeleted(id: AlbumId): SheafError {
-  return new SheafError('ERR_ALBUM_DELETED', undefined, { details: { album_id: id } })
 }

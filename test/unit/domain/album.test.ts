@@ -5,11 +5,12 @@ import {
   createAlbumChanges,
   deleteAlbumChanges,
   editAlbumChanges,
+  restoreAlbumChanges,
   reviveAlbumChanges,
   viewAlbum
 } from '../../../src/domain/album.js'
 import { hlcFrom } from '../../../src/domain/hlc.js'
-import type { ActorId, AlbumId } from '../../../src/domain/ids.js'
+import type { ActorId, AlbumId, UserId } from '../../../src/domain/ids.js'
 import {
   type Change,
   changeRecord,
@@ -50,6 +51,20 @@ describe('an album', () => {
     const renamed = write(born, 3_000, editAlbumChanges(born, { title: 'See' }))
     expect(viewAlbum(renamed)).toMatchObject({ title: 'See', caption: 'x', createdAtMs: 1_000 })
     expect(editAlbumChanges(renamed, { title: 'See', caption: 'x', cover: null })).toEqual([])
+  })
+
+  it('keeps who made it, whatever anybody does with it', () => {
+    const maker = '01890000-0000-7000-8000-000000000001' as UserId
+    const made = write(undefined, 1_000, createAlbumChanges({ title: 'Meer', maker }))
+    const [a, b] = ['a', 'b'].map((title, i) => write(made, 2_000 + i, editAlbumChanges(made, { title }), 'bc'[i]))
+    const merged = mergeRecords(a as DirectoryRecord, b as DirectoryRecord)
+    const restored = write(merged, 3_000, restoreAlbumChanges(merged, 1))
+    const deleted = write(restored, 4_000, deleteAlbumChanges(restored))
+    for (const record of [made, merged, restored, deleted, write(deleted, 5_000, reviveAlbumChanges(deleted, 'c'))])
+      expect(viewAlbum(record)?.maker).toBe(maker)
+    expect(viewAlbum(born)?.maker).toBeUndefined()
+    const odd = write(undefined, 1_000, [{ kind: 'version', deleted: false, value: new Map([['owner', 'x']]) }])
+    expect(viewAlbum(odd)?.maker).toBeUndefined()
   })
 
   it('shows the later of two concurrent edits and keeps the other; a delete beats both', () => {

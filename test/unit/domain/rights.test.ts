@@ -3,7 +3,7 @@ import { ROLES, type Role } from '../../../src/domain/access.js'
 import { API_KEY_SCOPES, type ApiKeyScope } from '../../../src/domain/api-key.js'
 import type { ApiKeyId, SessionId, UserId } from '../../../src/domain/ids.js'
 import type { Principal } from '../../../src/domain/principal.js'
-import { everyNeed, lackOf, type Needs, RIGHTS, rightsOf } from '../../../src/domain/rights.js'
+import { everyNeed, lackOf, type Needs, RIGHTS, type Right, rightsOf } from '../../../src/domain/rights.js'
 
 const COMPACT: Needs = { needs: ['maintain'], with: { now: ['operate'] } }
 const ID = '01890000-0000-7000-8000-000000000001'
@@ -16,8 +16,8 @@ function user(role: Role, scopes?: readonly ApiKeyScope[]): Principal {
 
 describe('who has which rights', () => {
   test('while no accounts are needed, everybody all but what only the operator may', () => {
-    expect(RIGHTS.filter(right => !open.has(right))).toEqual(['account', 'accounts', 'operate'])
-    expect(RIGHTS.filter(right => !rightsOf({ kind: 'operator' }, false).has(right))).toEqual([])
+    expect(RIGHTS.filter(right => !open.has(right))).toEqual(['share', 'account', 'accounts', 'operate'])
+    expect(RIGHTS.filter(right => !rightsOf({ kind: 'operator' }, false).has(right))).toEqual(['share'])
   })
 
   test('once they are, nobody unknown anything, and the operator nothing that has to do with photos', () => {
@@ -42,12 +42,12 @@ describe('who has which rights', () => {
     expect(RIGHTS.filter(right => !rightsOf(user('admin'), true).has(right))).toEqual([])
   })
 
-  test('a key has no right that its account lacks, and none over accounts', () => {
+  test('a key has no right that its account lacks, and none over accounts, or who sees what', () => {
     for (const role of ROLES) {
       const ofRole = rightsOf(user(role), true)
       const ofKey = rightsOf(user(role, API_KEY_SCOPES), true)
       expect([...ofKey].filter(right => !ofRole.has(right))).toEqual([])
-      expect(ofKey.has('account') || ofKey.has('accounts')).toBe(false)
+      expect(['account', 'accounts', 'share'].some(right => ofKey.has(right as Right))).toBe(false)
       expect([...rightsOf(user(role, []), true)]).toEqual([])
     }
     expect([...rightsOf(user('user', ['upload', 'admin']), true)]).toEqual(['upload', 'jobs'])

@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import type { LabelsQuery } from '../../../directory/labels.js'
-import type { AlbumId, PhotoId } from '../../../domain/ids.js'
+import type { PhotoId } from '../../../domain/ids.js'
 import { whileConnected } from '../../wire/while-connected.js'
 import { albumConflictJson, albumJson, outcomesJson } from '../json-forms.js'
-import { conflictNumber, type RouteContext, requirePhotoId } from '../route-context.js'
+import { conflictNumber, type RouteContext, requireAlbumId, requirePhotoId } from '../route-context.js'
 import {
   albumConflictsSchema,
   albumPhotosSchema,
@@ -16,6 +16,7 @@ import {
   restoreAlbumSchema,
   undeleteAlbumSchema
 } from '../schemas/album-schemas.js'
+import { userOf } from '../who-asks.js'
 
 interface IdParams {
   readonly id: string
@@ -53,7 +54,11 @@ export function addAlbumRoutes(app: FastifyInstance, { albums, gates }: RouteCon
 
   app.post<{ Body: NewAlbumBody }>('/v1/albums', { schema: createAlbumSchema }, async (request, reply) => {
     const { cover, ...said } = request.body
-    const made = await albums.create({ ...said, ...(cover !== undefined && { cover: requirePhotoId(cover) }) })
+    const made = await albums.create({
+      ...said,
+      ...(cover !== undefined && { cover: requirePhotoId(cover) }),
+      maker: userOf(request)
+    })
     reply.code(201).header('location', `/v1/albums/${made.album?.id}`)
     return albumJson(made)
   })
@@ -116,9 +121,4 @@ export function addAlbumRoutes(app: FastifyInstance, { albums, gates }: RouteCon
       return { results: [...outcomesJson('added', added), ...outcomesJson('removed', removed)] }
     }
   )
-}
-
-/** @throws `ERR_BAD_ID` */
-function requireAlbumId(text: string): AlbumId {
-  return requirePhotoId(text) as string as AlbumId
 }

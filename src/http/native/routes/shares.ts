@@ -1,0 +1,97 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { SheafError } from '../../../core/errors.js'
+import { type AlbumRole, type Grantee, granteeOf, parseGrantee, userIn } from '../../../domain/acl.js'
+import type { Person } from '../../../domain/audience.js'
+import type { UserId } from '../../../domain/ids.js'
+import type { AlbumSharing } from '../../../photos/albums/album-shares.js'
+import { timeOrNull } from '../json-forms.js'
+import { type RouteContext, requireAlbumId } from '../route-context.js'
+import { albumOwnerSchema, shareSchema, sharesSchema, unshareSchema } from '../schemas/share-schemas.js'
+
+interface AlbumParams {
+  readonly id: string
+}
+
+interface ShareParams extends AlbumParams {
+  readonly principal: string
+}
+
+interface ShareBody {
+  readonly role: Exclude<AlbumRole, 'none'>
+  readonly expires_at?: string | null
+}
+
+type SharesContext = RouteContext & { readonly accounts: NonNullable<RouteContext['accounts']> }
+
+/** To whom albums are open. */
+export function addShareRoutes(app: FastifyInstance, { shares, accounts }: SharesContext): void {
+  const { users } = accounts
+
+  const sharingJson = ({ owner, standing, mayShare, shares: given }: AlbumSharing): object => ({
+    owner: owner === 'everyone' ? null : personJson(owner),
+    role: standing,
+    can: mayShare ? ['share'] : [],
+    shares: given.map(({ grantee, role, untilMs, givers, isContested, isInForce }) => ({
+      principal: grantee,
+      user: userOrNull(grantee),
+      role,
+      expires_at: timeOrNull(untilMs),
+      given_by: givers.map(personJson),
+      contested: isContested,
+      in_force: isInForce
+    }))
+  })
+  const personJson = (id: UserId): object => ({ user_id: id, name: users.nameOf(id) ?? null })
+  const userOrNull = (grantee: Grantee): object | null => {
+    const id = userIn(grantee)
+    return id === undefined ? null : personJson(id)
+  }
+  /** @throws `ERR_USER_NOT_FOUND` */
+  const userCalled = (name: string): UserId => {
+    const id = users.called(name)
+    if (id !== undefined) return id
+    throw new SheafError('ERR_USER_NOT_FOUND', `nobody has an account with the name ${JSON.stringify(name)}`)
+  }
+  const granteeCalled = (text: string): Grantee => parseGrantee(text) ?? granteeOf(userCalled(text))
+
+  app.get<{ Params: AlbumParams }>('/v1/albums/:id/shares', { schema: sharesSchema }, async request =>
+    sharingJson(shares.list(requireAlbumId(request.params.id), personOf(request)))
+  )
+
+  app.put<{ Params: ShareParams; Body: ShareBody }>(
+    '/v1/albums/:id/shares/:principal',
+    { schema: shareSchema },
+    async request => {
+      const { role, expires_at: until } = request.body
+      const share = { role, untilMs: until == null ? undefined : Date.parse(until) }
+      const id = requireAlbumId(request.params.id)
+      return sharingJson(await shares.give(id, granteeCalled(request.params.principal), share, requirePerson(request)))
+    }
+  )
+
+  app.delete<{ Params: ShareParams }>('/v1/albums/:id/shares/:principal', { schema: unshareSchema }, async request => {
+    const id = requireAlbumId(request.params.id)
+    return sharingJson(await shares.take(id, granteeCalled(request.params.principal), requirePerson(request)))
+  })
+
+  app.put<{ Params: AlbumParams; Body: { readonly user: string } }>(
+    '/v1/albums/:id/owner',
+    { schema: albumOwnerSchema },
+    async request => {
+      const grantee = granteeCalled(request.body.user)
+      const next = userIn(grantee) ?? userCalled(request.body.user)
+      return sharingJson(await shares.setOwner(requireAlbumId(request.params.id), next, requirePerson(request)))
+    }
+  )
+}
+
+function personOf({ asker: { principal } }: FastifyRequest): Person | undefined {
+  return principal.kind === 'user' ? { userId: principal.userId, role: principal.role } : undefined
+}
+
+/** @throws `ERR_FORBIDDEN` */
+function requirePerson(request: FastifyRequest): Person {
+  const person = personOf(request)
+  if (person === undefined) throw new SheafError('ERR_FORBIDDEN', 'only somebody who has an account can share')
+  return person
+}
