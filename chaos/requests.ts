@@ -6,6 +6,9 @@ import { outcomeOf } from './outcomes.js'
 
 export type Ending = Omit<LineOf<'end'>, 'type' | 'atMs' | 'op'>
 
+/** What is asked of a node through. */
+export type NodeClient = Pick<HttpClient, 'put' | 'patchMeta' | 'remove' | 'undelete' | 'meta' | 'photo' | 'request'>
+
 /** Between two tries of a request that a node was too busy for. */
 const BUSY_MS = 250
 
@@ -24,7 +27,7 @@ interface VersionJson {
  * @returns how it ended; never rejects
  */
 export async function carryOut(
-  { client, clock, operatorToken }: { client: HttpClient; clock: Clock; operatorToken: () => string | undefined },
+  { client, clock, operatorToken }: { client: NodeClient; clock: Clock; operatorToken: () => string | undefined },
   call: Call,
   deadlineMs: number
 ): Promise<Ending> {
@@ -71,7 +74,7 @@ function codeOf({ status, body }: Answer): string | undefined {
   }
 }
 
-function send(client: HttpClient, call: Call, operatorToken: () => string | undefined): Promise<Answer> {
+function send(client: NodeClient, call: Call, operatorToken: () => string | undefined): Promise<Answer> {
   switch (call.kind) {
     case 'upload':
       return client.put(noiseBytes(call.seed, call.byteCount), {

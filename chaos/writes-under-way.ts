@@ -21,8 +21,8 @@ export class WritesUnderWay {
 
   /** Waits a moment until one of the nodes is at a write: a kill between writes proves little. */
   async until(nodes: readonly string[]): Promise<void> {
-    const { monotonic } = this.#clock
-    for (const from = monotonic(); monotonic() - from < WAIT_MS_MAX; await this.#clock.sleep(LOOK_MS))
+    const clock = this.#clock
+    for (const from = clock.monotonic(); clock.monotonic() - from < WAIT_MS_MAX; await clock.sleep(LOOK_MS))
       if (nodes.some(node => [...this.#nodes.values()].includes(node))) return
   }
 }

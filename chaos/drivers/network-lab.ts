@@ -131,7 +131,7 @@ export class NetworkLab {
   /**
    * Nothing gets from one host to the other of each pair any more, whatever other cuts there are. Each is a table of its own.
    *
-   * @param name - of the cut: letters, digits and `_`; it is not in force now
+   * @param name - of the cut: letters, digits, `_` and `-`; it is not in force now
    */
   cut(name: string, pairs: readonly (readonly [from: number, to: number])[]): Promise<void> {
     return this.#drop(
@@ -194,12 +194,12 @@ export class NetworkLab {
   }
 }
 
-/** @returns what the command wrote. @throws with what it complained about */
 /** A cut may be called like a word of nft. */
 function tableOf(name: string): string {
   return `cut-${name}`
 }
 
+/** @returns what the command wrote. @throws with what it complained about */
 function run(...command: readonly string[]): string {
   const [program = '', ...args] = command
   return execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })

@@ -61,10 +61,8 @@ function partition(
     reaches: ['packetsDropped'],
     async begin(stage, random) {
       const parted = part(random, stage.nodes)
-      // letters, digits and _ make a name of a kernel's table
-      const table = name.replaceAll('-', '_')
-      await stage.cut(table, parted.cut)
-      return { ...parted, end: () => stage.heal(table) }
+      await stage.cut(name, parted.cut)
+      return { ...parted, end: () => stage.heal(name) }
     }
   }
 }

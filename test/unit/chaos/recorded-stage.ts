@@ -1,0 +1,84 @@
+import type { Line, LineOf } from '../../../chaos/history.js'
+import { type Cut, type Nemesis, type Stage, torment } from '../../../chaos/nemeses/nemesis.js'
+import { SeededRandom } from '../../support/seeded-random.js'
+import { SimulatedClock } from '../../support/simulated-clock.js'
+
+/** Nodes that are nowhere: it notes what is done to them, and what has not been made good yet. */
+export class RecordedStage implements Stage {
+  readonly nodes: readonly string[]
+  /** What was done, in order. */
+  readonly deeds: string[] = []
+  /** Nodes and cuts that something was done to. */
+  readonly undone = new Set<string>()
+  readonly cuts: Cut[] = []
+
+  constructor(count: number) {
+    this.nodes = Array.from({ length: count }, (_, i) => `n${i + 1}`)
+  }
+
+  free(): readonly string[] {
+    return this.nodes.filter(node => !this.undone.has(node))
+  }
+
+  async kill(nodes: readonly string[]): Promise<void> {
+    this.#begin('kill', nodes)
+  }
+
+  async start(nodes: readonly string[]): Promise<void> {
+    this.#end('start', nodes)
+  }
+
+  pause(node: string): void {
+    this.#begin('pause', [node])
+  }
+
+  resume(node: string): void {
+    this.#end('resume', [node])
+  }
+
+  async cut(name: string, cut: Cut): Promise<void> {
+    this.cuts.push(cut)
+    this.#begin('cut', [name])
+  }
+
+  async heal(name: string): Promise<void> {
+    this.#end('heal', [name])
+  }
+
+  #begin(deed: string, whom: readonly string[]): void {
+    for (const each of whom) {
+      if (this.undone.has(each)) throw new Error(`${deed} of ${each}, which is in other hands`)
+      this.undone.add(each)
+    }
+    this.deeds.push(`${deed} ${whom.join(' ')}`)
+  }
+
+  #end(deed: string, whom: readonly string[]): void {
+    for (const each of whom)
+      if (!this.undone.delete(each)) throw new Error(`${deed} of ${each}, to which nothing was done`)
+    this.deeds.push(`${deed} ${whom.join(' ')}`)
+  }
+}
+
+export interface Told {
+  readonly stage: RecordedStage
+  readonly faults: readonly LineOf<'fault'>[]
+}
+
+/** Lets nemeses do their work together for so long, and then end it. */
+export async function tormented(nemeses: readonly Nemesis[], seed: number, ms: number, nodes = 5): Promise<Told> {
+  const clock = new SimulatedClock()
+  const stage = new RecordedStage(nodes)
+  const lines: Line[] = []
+  const random = new SeededRandom(seed)
+  const ending = new AbortController()
+  const now = (): number => clock.monotonic()
+  const record = (line: Line): void => void lines.push(line)
+  const ended = Promise.all(
+    nemeses.map(nemesis => torment(nemesis, { stage, random: random.fork(), clock, now, record }, ending.signal))
+  )
+  await clock.advance(ms)
+  ending.abort()
+  await ended
+  return { stage, faults: lines.filter(line => line.type === 'fault') }
+}
