@@ -151,6 +151,7 @@ describe('an album', () => {
 
   test('is handed over with all that was given', async () => {
     await anna.share(album, 'root', 'viewer')
+    await anna.share(album, 'ben', 'viewer')
     const given = await anna.json<Sharing>('PUT', `/v1/albums/${album}/owner`, { user: 'ben' })
     expect(given).toMatchObject({ owner: { name: 'ben' }, role: 'none', can: [] })
     expect(given.shares).toMatchObject([{ user: { name: 'root' }, given_by: [{ name: 'ben' }], in_force: true }])

@@ -142,12 +142,16 @@ export class AlbumShares {
 
   #sharing(id: AlbumId, record: DirectoryRecord | undefined, person: Person | undefined): AlbumSharing {
     const audience = this.#audience(id, record)
+    const { owner } = audience
+    // what the owner was given before does not matter any more
+    const isShown = (grantee: Grantee, role: AlbumRole): boolean =>
+      role !== 'none' && (owner === 'everyone' || grantee !== granteeOf(owner))
     const shares = [...viewAcl(record).grants]
-      .filter(([, { role }]) => role !== 'none')
+      .filter(([grantee, { role }]) => isShown(grantee, role))
       .map(([grantee, grant]): Share => ({ ...grant, grantee, isInForce: audience.grants.has(grantee) }))
       .sort((a, b) => (a.grantee < b.grantee ? -1 : 1))
     return {
-      owner: audience.owner,
+      owner,
       standing: standingIn(audience, person),
       mayShare: person !== undefined && mayWithAlbum('share', audience, person),
       shares
