@@ -12,7 +12,7 @@ const LISTED: Answer = { status: 200, headers: {}, body: Buffer.from('{}') }
 async function asked(answers: readonly (() => Answer)[]): Promise<{ ending: Ending; tookMs: number }> {
   const clock = new SimulatedClock()
   let tries = 0
-  const request = async (): Promise<Answer> => (answers[tries++] ?? (answers.at(-1) as () => Answer))()
+  const request = async (): Promise<Answer> => (answers[tries++] ?? (answers.at(-1)))()
   let tookMs = Number.NaN
   const asking = carryOut(
     { client: { request } as unknown as NodeClient, clock, operatorToken: () => undefined },
