@@ -12,7 +12,11 @@ const LISTED: Answer = { status: 200, headers: {}, body: Buffer.from('{}') }
 async function asked(answers: readonly (() => Answer)[]): Promise<{ ending: Ending; tookMs: number }> {
   const clock = new SimulatedClock()
   let tries = 0
-  const request = async (): Promise<Answer> => (answers[tries++] ?? (answers.at(-1)))()
+  const request = async (): Promise<Answer> => {
+    const answer = answers[Math.min(tries++, answers.length - 1)]
+    if (answer === undefined) throw new Error('a request has no answer')
+    return answer()
+  }
   let tookMs = Number.NaN
   const asking = carryOut(
     { client: { request } as unknown as NodeClient, clock, operatorToken: () => undefined },
