@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -17,6 +17,9 @@ const SPARE_BYTES = 64 * 1024
 /** A process writes the holder file shortly after it gets the lock, so readers retry. */
 const HOLDER_READS_MAX = 50
 const HOLDER_RETRY_MS = 30
+/** Processes that start over at the same time may each delete what another one makes. */
+const OPEN_TRIES_MAX = 8
+const OPEN_RETRY_MS_MAX = 100
 
 interface Holder {
   readonly pid: number
@@ -61,26 +64,32 @@ export class DataLock implements Startable {
   }
 
   async #open(): Promise<Level> {
-    try {
-      return await openLevel(this.#path())
-    } catch (err) {
-      if (isLocked(err)) throw await this.#lockedError()
+    for (let tries = 1; ; tries++) {
+      try {
+        return await openLevel(this.#path())
+      } catch (err) {
+        if (isLocked(err)) throw await this.#lockedError()
+        if (tries === OPEN_TRIES_MAX)
+          throw new SheafError(
+            'ERR_DISK_WRITE',
+            `the data folder ${this.#folder} cannot be locked; check its permissions and free space`,
+            { cause: err }
+          )
+      }
+      // others that have found the same damage may have deleted what this one was making: not again at the same time
+      if (tries > 1) await sleep(randomInt(OPEN_RETRY_MS_MAX))
+      await this.#startOver()
     }
-    // A crash damaged the database, or the disk is completely full. It holds no data, so delete it and the spare file and
-    // start over in the space that this frees. Another process that has taken the lock meanwhile needs only the lock file and its
-    // name in the holder file, which stay.
+  }
+
+  /**
+   * A crash damaged the database, or the disk is completely full. It holds no data, so delete it and the spare file and start
+   * over in the space that this frees. Another process that has taken the lock meanwhile needs only the lock file and its name
+   * in the holder file, which stay.
+   */
+  async #startOver(): Promise<void> {
     for (const name of await nodeFileSystem.list(this.#path())) {
       if (name !== LEVEL_LOCK_FILE && name !== HOLDER_FILE) await nodeFileSystem.removeDirectory(this.#path(name))
-    }
-    try {
-      return await openLevel(this.#path())
-    } catch (err) {
-      if (isLocked(err)) throw await this.#lockedError()
-      throw new SheafError(
-        'ERR_DISK_WRITE',
-        `the data folder ${this.#folder} cannot be locked; check its permissions and free space`,
-        { cause: err }
-      )
     }
   }
 

@@ -5,8 +5,9 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { DataLock } from '../../src/core/data-lock.js'
+import { nodeFileSystem } from '../../src/core/node-file-system.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 
 const HOLDER_PROGRAM = fileURLToPath(new URL('../support/data-lock-holder.ts', import.meta.url))
@@ -90,6 +91,19 @@ test.each(['', 'garbage', 'MANIFEST-999999\n'])(
     await lock.stop()
   }
 )
+
+test('what others spoil while it starts over is made anew', async () => {
+  const lock = new DataLock({ folder })
+  await lock.start()
+  await lock.stop()
+  await writeFile(join(folder, 'lock', 'CURRENT'), 'garbage')
+  // as if another process had put back what this one deletes
+  const spoilt = vi.spyOn(nodeFileSystem, 'list').mockResolvedValueOnce([]).mockResolvedValueOnce([])
+  onTestFinished(() => spoilt.mockRestore())
+  await lock.start()
+  expect((await holder()).answer.code).toBe('ERR_DATA_LOCKED')
+  await lock.stop()
+})
 
 test('a holder whose database is taken away under it still holds the lock', async () => {
   const lock = new DataLock({ folder })
