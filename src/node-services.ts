@@ -97,8 +97,8 @@ export class NodeServices implements Startable {
   readonly photos: Photos
   readonly lists: LibraryLists
   readonly albums: Albums
-  /** Undefined where nobody can have an account. */
   readonly shares: AlbumShares
+  /** Undefined where nobody can have an account. */
   readonly accounts: Accounts | undefined
   readonly #isOpen: boolean
   /** Undefined when photos are not analyzed. */

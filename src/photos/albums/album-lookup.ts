@@ -5,12 +5,14 @@ import type { AlbumId } from '../../domain/ids.js'
 import type { DirectoryRecord } from '../../domain/record.js'
 
 /** @throws `ERR_ALBUM_NOT_FOUND`, `ERR_ALBUM_DELETED` */
-export function requireAlbumRecord(directory: Pick<Directory, 'lookUp'>, id: AlbumId): DirectoryRecord {
+export function requireAlbum(
+  directory: Pick<Directory, 'lookUp'>,
+  id: AlbumId
+): { readonly album: Album; readonly record: DirectoryRecord } {
   const { stored, grave } = directory.lookUp({ kind: ALBUM_KIND, id })
   if (grave !== undefined) throw albumDeleted(id)
   if (stored === undefined) throw albumNotFound(id)
-  requireLiveAlbum(id, stored.record)
-  return stored.record
+  return { album: requireLiveAlbum(id, stored.record), record: stored.record }
 }
 
 /** @throws `ERR_ALBUM_NOT_FOUND`, `ERR_ALBUM_DELETED` */

@@ -1,8 +1,9 @@
 import type { Clock } from '../../core/clock.js'
 import { SheafError } from '../../core/errors.js'
 import type { Directory } from '../../directory/directory.js'
-import type { AlbumRole, AlbumStanding } from '../../domain/acl.js'
 import {
+  type AlbumRole,
+  type AlbumStanding,
   aclKey,
   type Grant,
   type Grantee,
@@ -21,7 +22,7 @@ import type { Change, DirectoryRecord } from '../../domain/record.js'
 import type { Settings } from '../../domain/settings-record.js'
 import type { RecordWriter } from '../../store/record-writer.js'
 import { badField } from '../photo-rules.js'
-import { requireAlbumRecord, requireLiveAlbum } from './album-lookup.js'
+import { requireAlbum } from './album-lookup.js'
 
 export interface AlbumSharesComponents {
   readonly directory: Pick<Directory, 'lookUp'>
@@ -85,21 +86,19 @@ export class AlbumShares {
     const user = userIn(grantee)
     if (user !== undefined) this.#requireOpen(user)
     return this.#write(id, person, (record, audience, nowMs) => {
-      requireSharer(audience, person)
+      const owner = requireSharer(audience, person)
       requireRoom(record, grantee)
-      if (audience.owner === user) throw badField('principal', 'the album belongs to that account, which may do all')
-      if (role !== 'manager') requireOwnRole(record, audience, person, grantee, nowMs)
-      return grantChanges(record, audience.owner as UserId, grantee, { role, untilMs, by: person.userId }, nowMs)
+      if (owner === user) throw badField('principal', 'the album belongs to that account, which may do all')
+      if (role !== 'manager') requireFooting(record, owner, person, grantee, nowMs)
+      return grantChanges(record, owner, grantee, { role, untilMs, by: person.userId }, nowMs)
     })
   }
 
   /** Takes a role away; one's own, too. Harmless where there is none. @throws as {@link give} */
   async take(id: AlbumId, grantee: Grantee, person: Person): Promise<AlbumSharing> {
     return this.#write(id, person, (record, audience, nowMs) => {
-      if (grantee !== granteeOf(person.userId)) {
-        requireSharer(audience, person)
-        requireOwnRole(record, audience, person, grantee, nowMs)
-      }
+      if (grantee !== granteeOf(person.userId))
+        requireFooting(record, requireSharer(audience, person), person, grantee, nowMs)
       if (audience.owner === 'everyone') return []
       return grantChanges(record, audience.owner, grantee, { role: 'none', by: person.userId }, nowMs)
     })
@@ -161,8 +160,8 @@ export class AlbumShares {
   /** @throws `ERR_ALBUM_NOT_FOUND`, `ERR_ALBUM_DELETED` */
   #audience(id: AlbumId, record: DirectoryRecord | undefined): AlbumAudience {
     const { directory, unowned, clock } = this.#components
-    const { maker } = requireLiveAlbum(id, requireAlbumRecord(directory, id))
-    return albumAudience(maker, viewAcl(record), unowned(), clock.now())
+    const { album } = requireAlbum(directory, id)
+    return albumAudience(album.maker, viewAcl(record), unowned(), clock.now())
   }
 
   /** @throws `ERR_USER_NOT_FOUND` */
@@ -174,15 +173,17 @@ export class AlbumShares {
   }
 }
 
-/** @throws `ERR_FORBIDDEN` */
-function requireSharer(audience: AlbumAudience, person: Person): void {
-  if (audience.owner === 'everyone')
+/** @returns the owner of the album. @throws `ERR_FORBIDDEN` */
+function requireSharer(audience: AlbumAudience, person: Person): UserId {
+  const { owner } = audience
+  if (owner === 'everyone')
     throw new SheafError(
       'ERR_FORBIDDEN',
       'the album belongs to everyone who has an account: an administrator can say whose it is, who can share it then'
     )
   if (!mayWithAlbum('share', audience, person))
     throw new SheafError('ERR_FORBIDDEN', 'only the owner of an album, and its managers, can share it')
+  return owner
 }
 
 /** @throws `ERR_BAD_PARAMETER` */
@@ -193,15 +194,15 @@ function requireRoom(record: DirectoryRecord | undefined, grantee: Grantee): voi
 }
 
 /** Whoever takes away the role on which his own rests would lose that by it. @throws `ERR_FORBIDDEN` */
-function requireOwnRole(
+function requireFooting(
   record: DirectoryRecord | undefined,
-  { owner }: AlbumAudience,
+  owner: UserId,
   { userId }: Person,
   grantee: Grantee,
   nowMs: number
 ): void {
   const other = userIn(grantee)
-  if (other !== undefined && owner !== 'everyone' && restsOn(record, owner, userId, other, nowMs))
+  if (other !== undefined && restsOn(record, owner, userId, other, nowMs))
     throw new SheafError(
       'ERR_FORBIDDEN',
       'you are a manager only because that account is one: its owner can take it away'

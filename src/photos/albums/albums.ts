@@ -28,7 +28,7 @@ import { badField } from '../photo-rules.js'
 import type { BatchOutcome } from '../photo-types.js'
 import type { Photos } from '../photos.js'
 import { type AlbumCatalog, type AlbumPosition, comparePositions, positionOf } from './album-catalog.js'
-import { albumDeleted, albumNotFound, requireAlbumRecord, requireLiveAlbum } from './album-lookup.js'
+import { albumDeleted, albumNotFound, requireAlbum, requireLiveAlbum } from './album-lookup.js'
 import { checkAlbumCaption, checkTitle } from './album-rules.js'
 
 /** Photos that one call puts into the album that their label becomes. */
@@ -93,7 +93,7 @@ export class Albums {
 
   /** @throws `ERR_ALBUM_NOT_FOUND`, `ERR_ALBUM_DELETED` */
   async get(id: AlbumId): Promise<ListedAlbum> {
-    return this.#listed(requireView(requireAlbumRecord(this.#components.directory, id)))
+    return this.#listed(requireAlbum(this.#components.directory, id).album)
   }
 
   /** @throws `ERR_BAD_PARAMETER`, `ERR_ALBUM_NOT_FOUND`, `ERR_ALBUM_DELETED`, what the store throws */
@@ -145,7 +145,7 @@ export class Albums {
 
   /** @returns versions of concurrent edits that lost, greatest first. @throws `ERR_ALBUM_NOT_FOUND`, `ERR_ALBUM_DELETED` */
   async conflicts(id: AlbumId): Promise<readonly Album[]> {
-    const record = requireAlbumRecord(this.#components.directory, id)
+    const { record } = requireAlbum(this.#components.directory, id)
     return conflictVersions(record).flatMap(version => viewAlbum(record, version) ?? [])
   }
 

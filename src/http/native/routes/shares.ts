@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { SheafError } from '../../../core/errors.js'
 import { type AlbumRole, type Grantee, granteeOf, parseGrantee, userIn } from '../../../domain/acl.js'
 import type { Person } from '../../../domain/audience.js'
-import type { UserId } from '../../../domain/ids.js'
+import { parseUserId, type UserId } from '../../../domain/ids.js'
 import type { AlbumSharing } from '../../../photos/albums/album-shares.js'
 import { timeOrNull } from '../json-forms.js'
 import { type RouteContext, requireAlbumId } from '../route-context.js'
@@ -78,8 +78,8 @@ export function addShareRoutes(app: FastifyInstance, { shares, accounts }: Share
     '/v1/albums/:id/owner',
     { schema: albumOwnerSchema },
     async request => {
-      const grantee = granteeCalled(request.body.user)
-      const next = userIn(grantee) ?? userCalled(request.body.user)
+      const { user } = request.body
+      const next = parseUserId(user) ?? userCalled(user)
       return sharingJson(await shares.setOwner(requireAlbumId(request.params.id), next, requirePerson(request)))
     }
   )

@@ -40,13 +40,14 @@ const ALBUM_FIELDS = {
   conflicts: { ...COUNT, description: 'versions of concurrent edits that lost to the current one' }
 }
 export const ALBUM = object(ALBUM_FIELDS)
-const ALBUM_ID = { id: { ...PHOTO_ID, description: 'album id, a UUID in any case' } }
+export const ALBUM_ID = { id: { ...PHOTO_ID, description: 'album id, a UUID in any case' } }
 const ALBUM_PARAMS = object(ALBUM_ID)
 const TITLE: Schema = { ...LABEL, description: `${LABEL.description as string}; no UUID` }
 const CAPTION: Schema = { ...TEXT, maxLength: ALBUM_CAPTION_CHARACTERS_MAX }
 const COVER: Schema = { ...PHOTO_ID, description: 'shown while the photo is in the album' }
 const PHOTO_IDS: Schema = array(PHOTO_ID, { maxItems: PHOTOS_MAX })
-const FOUND = ['ERR_BAD_ID', 'ERR_ALBUM_NOT_FOUND', 'ERR_ALBUM_DELETED', 'ERR_FORMAT_TOO_NEW'] as const
+/** What says that the album is not there. */
+export const FOUND = ['ERR_BAD_ID', 'ERR_ALBUM_NOT_FOUND', 'ERR_ALBUM_DELETED', 'ERR_FORMAT_TOO_NEW'] as const
 const OUTCOME = {
   photo_id: PHOTO_ID,
   status: { type: 'string', enum: ['added', 'removed', 'failed'] },

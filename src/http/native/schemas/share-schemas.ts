@@ -1,5 +1,6 @@
 import { ALBUM_ROLES } from '../../../domain/acl.js'
 import { USER_NAME_CHARACTERS_MAX } from '../../../domain/limits.js'
+import { ALBUM_ID, FOUND } from './album-schemas.js'
 import { array, json, nullable, object, PHOTO_ID, problems, RECORD_WRITE, type Schema, TEXT, TIME } from './common.js'
 
 const TAGS = ['accounts']
@@ -40,9 +41,7 @@ const SHARING = json(
     shares: array(SHARE)
   })
 )
-const ALBUM_ID = { id: { ...PHOTO_ID, description: 'album id, a UUID in any case' } }
 const SHARE_PARAMS = object({ ...ALBUM_ID, principal: PRINCIPAL })
-const FOUND = ['ERR_BAD_ID', 'ERR_ALBUM_NOT_FOUND', 'ERR_ALBUM_DELETED', 'ERR_FORMAT_TOO_NEW'] as const
 const NAMED = [...FOUND, 'ERR_USER_NOT_FOUND'] as const
 
 export const sharesSchema: Schema = {
