@@ -46,6 +46,7 @@ test('what is taken away on one side of a cut stays away, and what the one who i
   await clock.advance(60_000)
   for (const node of [a, b]) {
     expect([anna, ben, carl].map(who => standing(node, id, who))).toEqual(['owner', 'none', 'none'])
+    expect(sharesOn(node).list(id, anna).shares).toMatchObject([{ grantee: granteeOf(carl.userId), isInForce: false }])
     expect((await node.services.albums.get(id)).name).toBe('See')
   }
   await sharesOn(b).give(id, granteeOf(carl.userId), { role: 'viewer' }, anna)
