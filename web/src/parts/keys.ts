@@ -1,4 +1,4 @@
-import { useEffect } from 'preact/hooks'
+import { useLayoutEffect } from 'preact/hooks'
 import { type KEYS, type KeyAction, KeyReader, type Scope } from '../keys.js'
 
 type Handlers = Partial<Record<KeyAction, () => unknown>>
@@ -14,9 +14,9 @@ const STRENGTH: readonly Scope[] = ['photo', 'gallery', 'duplicates', 'everywher
 const HIDING: ReadonlySet<Scope> = new Set(['photo'])
 const HIDDEN: ReadonlySet<Scope> = new Set(['gallery', 'duplicates'])
 
-/** While the part is there, keys of the scope do this. */
+/** While the part is there, keys of the scope do this; not until after the next frame, as an effect would end. */
 export function useKeys(scope: Scope, actions: Handlers): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const all = handlers.get(scope) ?? new Set()
     handlers.set(scope, all.add(actions))
     return () => {
