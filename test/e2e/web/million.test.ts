@@ -72,7 +72,7 @@ describe.skipIf(SKIPS_PAGES).sequential('a million photos', () => {
       await route.fulfill({ json: key === undefined ? TIMELINE : bucketOf(key) })
     })
     await page.route(/\/photo\//, route => route.fulfill({ body: tinyJpeg(1), contentType: 'image/jpeg' }))
-    await page.route(/\/photo\/[^/]+\/meta/, route => route.abort('aborted')) // the node does not know it
+    await page.route(/\/photo\/[^/]+\/meta/, route => route.abort('aborted')) // the node knows none of them
     await page.goto(node.url)
     await seen('the first photo', idOf(0, 0))
   })

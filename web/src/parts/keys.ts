@@ -14,7 +14,7 @@ const STRENGTH: readonly Scope[] = ['photo', 'gallery', 'duplicates', 'everywher
 const HIDING: ReadonlySet<Scope> = new Set(['photo'])
 const HIDDEN: ReadonlySet<Scope> = new Set(['gallery', 'duplicates'])
 
-/** While the part is there, keys of the scope do this; not until after the next frame, as an effect would end. */
+/** While the part is there, and no longer, keys of the scope do this. An effect would end only after the next frame. */
 export function useKeys(scope: Scope, actions: Handlers): void {
   useLayoutEffect(() => {
     const all = handlers.get(scope) ?? new Set()
