@@ -30,7 +30,7 @@ export function useKeys(scope: Scope, actions: Handlers): void {
 export function listenToKeys(target: Document): () => void {
   const reader = new KeyReader()
   const onKeyDown = (event: KeyboardEvent): void => {
-    if (event.defaultPrevented || isWriting(event.target) || isInOtherDialog(event.target)) return
+    if (event.defaultPrevented || isWriting(event.target) || isAsked(target)) return
     const present = STRENGTH.filter(scope => handlers.has(scope))
     const scopes = present.some(scope => HIDING.has(scope)) ? present.filter(scope => !HIDDEN.has(scope)) : present
     const action = reader.read(event, scopes)
@@ -52,10 +52,9 @@ function isWriting(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && target.matches('input, textarea, select, [contenteditable], video')
 }
 
-/** A dialog that asks something has its own keys; the photo's is part of the page. */
-function isInOtherDialog(target: EventTarget | null): boolean {
-  const dialog = target instanceof Element ? target.closest('dialog') : null
-  return dialog !== null && !dialog.classList.contains('lightbox')
+/** A dialog that asks something has its own keys, wherever the focus is; the photo's is part of the page. */
+function isAsked(page: Document): boolean {
+  return page.querySelector('dialog:not(.lightbox)') !== null
 }
 
 /** Space presses the button that has the focus. */
