@@ -4,6 +4,7 @@ import { type Album, ApiError } from '../api/client.js'
 import { sizeUrl } from '../api/photo-urls.js'
 import { Dialog } from '../parts/dialog.js'
 import { Icon } from '../parts/icons.js'
+import { lazy } from '../parts/lazy.js'
 import { useLoaded } from '../parts/loaded.js'
 import { useMayEdit, useWrites } from '../parts/lost-bar.js'
 import { NameForm } from '../parts/name-form.js'
@@ -13,10 +14,16 @@ import { ScrollPage } from '../parts/scroll-page.js'
 import { formatRoute, type Route } from '../router.js'
 import { useApp } from '../state/app.js'
 import { firstTags } from '../state/names.js'
+import { mayOpenSharing } from '../state/shares.js'
 import { t } from '../texts/en.js'
 import { wordsFor } from '../texts/problems.js'
 import { PhotosPage } from './photos-page.js'
 import './albums-page.css'
+
+const ShareAlbum = lazy(
+  async () => (await import('./share-album.js')).ShareAlbum,
+  () => null
+)
 
 /** As many more are shown each time. */
 const TAGS = 100
@@ -139,7 +146,15 @@ function AlbumCard({ album }: { readonly album: Album }): JSX.Element {
 export function AlbumPage({ id }: { readonly id: string }): JSX.Element {
   const app = useApp()
   const album = useLoaded(id, signal => app.api.get('/v1/albums/{id}', { params: { id }, signal }), { follows: true })
-  const asks = useSignal<'rename' | 'delete' | undefined>(undefined)
+  // who has no account has nothing to share
+  const isSharer = app.session.can.value.has('share')
+  const shares = useLoaded(
+    `shares ${isSharer} ${id}`,
+    async signal => (isSharer ? await app.api.get('/v1/albums/{id}/shares', { params: { id }, signal }) : undefined),
+    { follows: true }
+  )
+  const sharing = shares.value.value
+  const asks = useSignal<'rename' | 'share' | 'delete' | undefined>(undefined)
   const writes = useWrites()
   const mayEdit = useMayEdit()
   if (album.error.value !== undefined) return <Problem error={album.error.value} />
@@ -178,6 +193,18 @@ export function AlbumPage({ id }: { readonly id: string }): JSX.Element {
         <h1>{name}</h1>
         <p class="quiet">{t.photos(count)}</p>
       </div>
+      {sharing !== undefined && mayOpenSharing(sharing, app.session.user.value) && (
+        <button
+          type="button"
+          class="button"
+          {...writes}
+          onClick={() => {
+            asks.value = 'share'
+          }}
+        >
+          {t.albumsPage.share}
+        </button>
+      )}
       {mayEdit && (
         <>
           <button
@@ -215,6 +242,16 @@ export function AlbumPage({ id }: { readonly id: string }): JSX.Element {
         <Dialog title={t.albumsPage.rename} onClose={close}>
           <NameForm label={t.albumsPage.title} action={t.save} known={[]} value={name} onName={rename} />
         </Dialog>
+      )}
+      {asks.value === 'share' && sharing !== undefined && (
+        <ShareAlbum
+          id={id}
+          name={name}
+          sharing={sharing}
+          error={shares.error.value}
+          onChange={shares.load}
+          onClose={close}
+        />
       )}
       {asks.value === 'delete' && (
         <Dialog title={t.albumsPage.delete} onClose={close}>

@@ -5,14 +5,19 @@ import '../styles/form.css'
 export interface FormFieldProps {
   readonly name: string
   readonly label: string
-  readonly type?: 'text' | 'password' | 'email'
+  readonly type?: 'text' | 'password' | 'email' | 'date'
   readonly autocomplete: 'off' | 'username' | 'name' | 'email' | 'current-password' | 'new-password'
   readonly value?: string
   /** Characters. */
   readonly minLength?: number
-  readonly maxLength: number
+  readonly maxLength?: number
+  /** Of dates, the first and last one that can be chosen. */
+  readonly min?: string
+  readonly max?: string
   readonly isRequired?: boolean
   readonly hint?: string
+  /** Offered while one types. */
+  readonly known?: readonly string[]
   /** It has the focus at first, in a dialog. */
   readonly isFirst?: boolean
 }
@@ -23,6 +28,7 @@ export function FormField({
   value = '',
   isRequired = false,
   hint,
+  known,
   isFirst = false,
   ...rest
 }: FormFieldProps): JSX.Element {
@@ -37,8 +43,16 @@ export function FormField({
         defaultValue={value}
         required={isRequired}
         aria-describedby={hint === undefined ? undefined : `${id}-hint`}
+        list={known === undefined ? undefined : `${id}-known`}
         {...(isFirst && { 'data-first': true })}
       />
+      {known !== undefined && (
+        <datalist id={`${id}-known`}>
+          {known.map(name => (
+            <option key={name} value={name} />
+          ))}
+        </datalist>
+      )}
       {hint !== undefined && (
         <span id={`${id}-hint`} class="quiet">
           {hint}

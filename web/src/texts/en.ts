@@ -234,6 +234,7 @@ export const t = {
     create: 'New album',
     title: 'Title',
     rename: 'Rename',
+    share: 'Share',
     delete: 'Delete album',
     deleted: (name: string): string => `Album “${name}” deleted. Its photos are still there.`,
     confirmDelete: (name: string): string => `Delete the album “${name}”? Its photos stay.`
