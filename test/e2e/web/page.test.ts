@@ -405,6 +405,40 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     await found.nth(1).waitFor()
   })
 
+  it('goes from one photo to the next as a search shows them, each once, and comes back to the last one', async () => {
+    const stored = await metas()
+    const found = stored.find(({ name }) => name === 'new.jpg')?.photo_id ?? ''
+    const [alike = '', less = ''] = stored.map(({ photo_id }) => photo_id).filter(id => id !== found)
+    const page = await browser.open(node.url)
+    const status = await client.json<object>('GET', '/status', 200)
+    await page.route('**/status', route => route.fulfill({ json: { ...status, model: 'mobilenet' } }))
+    await page.route('**/search?*', route => {
+      const results = [found, alike, less].map((photo_id, i) => ({ photo_id, score: 0.9 - 0.3 * i }))
+      const coverage = { shards_ok: 64, shards_total: 64, fraction: 1 }
+      return route.fulfill({ json: { results, coverage, model: 'mobilenet', model_id: '' } })
+    })
+    await page.goto(`${node.url}/#/search?q=new`)
+    const seen = page.getByRole('region', { name: 'Photos that look like it' }).getByRole('link')
+    await seen.nth(1).waitFor()
+    await page.getByRole('region', { name: 'In names, captions and places' }).getByRole('img').first().click()
+    await page.waitForURL(`**/#/photo/${found}`)
+    await page.getByRole('button', { name: 'Next photo' }).waitFor()
+    await page.keyboard.press('ArrowRight')
+    await page.waitForURL(`**/#/photo/${alike}`)
+    await page.getByRole('button', { name: 'Photo before' }).waitFor()
+    expect(await page.getByRole('button', { name: 'Next photo' }).count()).toBe(0)
+    await page.keyboard.press('Escape')
+    await page.locator('dialog.lightbox').waitFor({ state: 'detached' })
+    await until('its picture has the focus', 90_000, async () =>
+      (await page.evaluate<string>('document.activeElement.href ?? ""')).endsWith(`#/photo/${alike}`)
+    )
+    await page.getByRole('button', { name: 'Show 1 photo less like it' }).click()
+    await seen.nth(1).click()
+    await page.getByRole('button', { name: 'Next photo' }).waitFor()
+    await page.keyboard.press('ArrowRight')
+    await page.waitForURL(`**/#/photo/${less}`)
+  })
+
   it('tags all that a search by words finds', async () => {
     const { total } = await client.json<{ total: number }>('GET', '/photos?q=IMG', 200)
     const page = await browser.open(`${node.url}/#/search?q=IMG`)

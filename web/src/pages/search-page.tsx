@@ -56,7 +56,9 @@ export function SearchPage({ q }: { readonly q: string }): JSX.Element {
     }
   })
   const names = useLoaded(`names ${q}`, signal => namesWith(app.api, q, signal))
-  useOrder([...(words.value.value?.photos ?? []), ...(content.value.value?.photos ?? [])])
+  const inWords = useShown(words, { isWhole: true })
+  const inContent = useShown(content)
+  useOrder([...inWords.photos, ...inContent.photos])
   if (q === '')
     return (
       <ScrollPage>
@@ -86,8 +88,8 @@ export function SearchPage({ q }: { readonly q: string }): JSX.Element {
       />
       <Names title={t.tags} names={tags.map(({ name, count }) => ({ route: { page: 'tag', name }, name, count }))} />
       {isEmpty && <p class="none-found">{t.searchPage.noWords(q)}</p>}
-      <ResultList title={t.searchPage.words} results={words} all={formatRoute({ page: 'found', q })} />
-      <ResultList title={t.searchPage.content} results={content} none={t.searchPage.noneAlike(q)} />
+      <ResultList title={t.searchPage.words} results={words} shown={inWords} all={formatRoute({ page: 'found', q })} />
+      <ResultList title={t.searchPage.content} results={content} shown={inContent} none={t.searchPage.noneAlike(q)} />
     </ScrollPage>
   )
 }
@@ -117,7 +119,8 @@ export function SimilarPage({ id }: { readonly id: string }): JSX.Element {
       fraction: answer.coverage.fraction
     }
   })
-  useOrder(results.value.value?.photos ?? [])
+  const shown = useShown(results)
+  useOrder(shown.photos)
   return (
     <ScrollPage>
       <div class="page-head">
@@ -126,15 +129,43 @@ export function SimilarPage({ id }: { readonly id: string }): JSX.Element {
         </a>
         <h1>{t.searchPage.similarTo}</h1>
       </div>
-      <ResultList title={undefined} results={results} />
+      <ResultList title={undefined} results={results} shown={shown} />
     </ScrollPage>
   )
 }
 
-/** From one photo to the next goes in this order. */
+/** Of what was found, what is shown. */
+interface Shown {
+  readonly photos: readonly Scored[]
+  /** So many show what was asked for. */
+  readonly alike: number
+  /** So many are shown when more are asked for; undefined: these are all. */
+  readonly next: number | undefined
+  readonly more: () => void
+}
+
+/** @param isWhole - all are shown at once */
+function useShown({ value }: Loaded<Results>, { isWhole = false }: { readonly isWhole?: boolean } = {}): Shown {
+  const presses = useSignal(0)
+  const { photos = [], alike = photos.length } = value.value ?? {}
+  const first = isWhole ? photos.length : Math.min(SHOWN, alike)
+  /** How many are shown, after so many presses of the button. */
+  const steps = [first, alike, photos.length].filter((count, i, counts) => i === 0 || count > (counts[i - 1] ?? 0))
+  return {
+    photos: photos.slice(0, steps[presses.value]),
+    alike,
+    next: steps[presses.value + 1],
+    more: () => {
+      presses.value++
+    }
+  }
+}
+
+/** From one photo to the next goes in this order; the one that was shown last is focused again when it is closed. */
 function useOrder(photos: readonly Scored[]): void {
   const app = useApp()
-  const ids = photos.map(({ id }) => id)
+  // by words and by what is to be seen, the same one may be found
+  const ids = [...new Set(photos.map(({ id }) => id))]
   useEffect(() => {
     const order: PhotoOrder = {
       neighbour: async (id, step) => {
@@ -144,25 +175,27 @@ function useOrder(photos: readonly Scored[]): void {
     }
     app.order.value = order
   }, [ids.join()])
+  const isClosed = app.route.value.page !== 'photo'
+  useEffect(() => {
+    const id = app.lastShown.peek()
+    if (!isClosed || id === undefined) return
+    app.lastShown.value = undefined
+    document.querySelector<HTMLElement>(`.grid a[href="${formatRoute({ page: 'photo', id })}"]`)?.focus()
+  }, [isClosed])
 }
 
 function ResultList(props: {
   readonly title: string | undefined
   readonly results: Loaded<Results>
+  readonly shown: Shown
   /** Where all of them are to be seen and selected. */
   readonly all?: string
   /** Said when none of them shows what was asked for. */
   readonly none?: string
 }): JSX.Element | null {
-  const { title, results, all, none } = props
+  const { title, results, shown, all, none } = props
   const { value, error, load } = results
-  const presses = useSignal(0)
-  const { photos = [], alike = photos.length } = value.value ?? {}
-  const first = all === undefined ? Math.min(SHOWN, alike) : photos.length
-  /** How many are shown, after so many presses of the button. */
-  const steps = [first, alike, photos.length].filter((count, i, counts) => i === 0 || count > (counts[i - 1] ?? 0))
-  const shown = steps[presses.value] ?? photos.length
-  const next = steps[presses.value + 1]
+  const { photos, alike, next, more } = shown
   if (error.value === undefined && value.value?.photos.length === 0) return null
   return (
     <section class="results" aria-label={title}>
@@ -181,9 +214,9 @@ function ResultList(props: {
       {value.value !== undefined && value.value.fraction < 1 && (
         <p class="quiet">{t.searchPage.partial(value.value.fraction)}</p>
       )}
-      {value.value !== undefined && shown === 0 && <p class="none-found">{none}</p>}
+      {value.value !== undefined && photos.length === 0 && <p class="none-found">{none}</p>}
       <ul class="grid">
-        {photos.slice(0, shown).map(({ id, score }) => (
+        {photos.map(({ id, score }) => (
           <li key={id}>
             <a href={formatRoute({ page: 'photo', id })} title={score === undefined ? '' : t.searchPage.score(score)}>
               <img src={sizeUrl(id, 'small')} alt={t.photo.dialog} loading="lazy" decoding="async" />
@@ -192,14 +225,8 @@ function ResultList(props: {
         ))}
       </ul>
       {next !== undefined && (
-        <button
-          type="button"
-          class="button"
-          onClick={() => {
-            presses.value++
-          }}
-        >
-          {next > alike ? t.searchPage.lessAlike(next - shown) : t.more}
+        <button type="button" class="button" onClick={more}>
+          {next > alike ? t.searchPage.lessAlike(next - photos.length) : t.more}
         </button>
       )}
     </section>
