@@ -114,6 +114,8 @@ export function ShareAlbum({ id, name, sharing, error, onChange, onClose }: Shar
           <NewShare
             known={known}
             owner={sharing.owner?.name ?? ''}
+            // where there are others, they are to be seen first
+            isFirst={sharing.shares.length === 0}
             onGive={(who, role, end) => change(() => put(who, role, end), words.given(calledBy(who)))}
           />
         </>
@@ -297,11 +299,12 @@ interface NewShareProps {
   readonly known: readonly string[]
   /** Needs none; empty: not known. */
   readonly owner: string
+  readonly isFirst: boolean
   readonly onGive: Give
 }
 
 /** Gives a role to somebody else. */
-function NewShare({ known, owner, onGive }: NewShareProps): JSX.Element {
+function NewShare({ known, owner, isFirst, onGive }: NewShareProps): JSX.Element {
   const whom = useSignal<'person' | (typeof GROUPS)[number]>('person')
   const problem = useSignal('')
   const writes = useWrites()
@@ -349,7 +352,7 @@ function NewShare({ known, owner, onGive }: NewShareProps): JSX.Element {
             maxLength={NAME_CHARACTERS_MAX}
             known={known}
             isRequired
-            isFirst
+            isFirst={isFirst}
           />
         )}
         <label class="form-field">
