@@ -15,6 +15,7 @@ import type { Logger } from './core/log.js'
 import type { Random } from './core/random.js'
 import type { PhotoId, UserId } from './domain/ids.js'
 import { PHOTO_KIND } from './domain/photo.js'
+import type { Settings } from './domain/settings-record.js'
 import type { Transport } from './network/transport.js'
 import { AlbumCatalog } from './photos/albums/album-catalog.js'
 import { AlbumShares } from './photos/albums/album-shares.js'
@@ -25,6 +26,7 @@ import { PhotoCache, type PhotoCacheInit } from './photos/photo-cache.js'
 import { PhotoReader, untakenBudget } from './photos/photo-reader.js'
 import { copiesOn, Photos, type PhotosInit } from './photos/photos.js'
 import { UploadSpool, type UploadSpoolInit } from './photos/upload-spool.js'
+import { Viewers } from './photos/viewers/viewers.js'
 import { Similarity } from './search/similarity.js'
 import type { ImageAnalyzer } from './similarity/images/image-analyzer.js'
 import type { VectorIndexes } from './similarity/index/vector-index.js'
@@ -98,6 +100,7 @@ export class NodeServices implements Startable {
   readonly lists: LibraryLists
   readonly albums: Albums
   readonly shares: AlbumShares
+  readonly viewers: Viewers
   /** Undefined where nobody can have an account. */
   readonly accounts: Accounts | undefined
   readonly #isOpen: boolean
@@ -180,7 +183,7 @@ export class NodeServices implements Startable {
     const catalog = new AlbumCatalog({ directory, log })
     this.#albumCatalog = catalog
     const owners = { nameOf: (id: UserId) => this.accounts?.users.nameOf(id) }
-    this.photos = new Photos(
+    this.photos = Photos.create(
       {
         store: volumes,
         directory,
@@ -221,11 +224,13 @@ export class NodeServices implements Startable {
         },
         components.accounts.init
       )
+    const unowned = (): Settings['unowned'] => this.accounts?.settings.unowned ?? 'everyone'
+    this.viewers = new Viewers({ directory, clock, log, unowned })
     this.shares = new AlbumShares({
       directory,
       writer,
       clock,
-      unowned: () => this.accounts?.settings.unowned ?? 'everyone',
+      unowned,
       isOpen: id => this.accounts?.users.isOpen(id) === true
     })
     this.lists = new LibraryLists({
@@ -267,7 +272,10 @@ export class NodeServices implements Startable {
     })
     this.laidOut = new LaidOutItems({ laidOut: local.laidOut, clock })
     this.jobs = new Jobs({ clock, random, log })
-    this.batches = new Batches({ jobs: this.jobs, find: (list, signal) => this.lists.selected(list, signal) })
+    this.batches = new Batches({
+      jobs: this.jobs,
+      find: (list, viewer, signal) => this.lists.as(viewer).selected(list, signal)
+    })
     this.archiving =
       components.archive &&
       new Archiving(
@@ -319,6 +327,7 @@ export class NodeServices implements Startable {
     await this.#spool.start()
     await this.#albumCatalog.start()
     await this.accounts?.start()
+    await this.viewers.start()
     if (this.#isOpen && this.accounts?.haveBeen === true) throw new SheafError('ERR_CLUSTER_KEY_NEEDED')
     await this.cluster?.start()
     await this.similarity?.start()
@@ -334,6 +343,7 @@ export class NodeServices implements Startable {
     await this.#pairing.stop()
     await this.similarity?.stop()
     await this.cluster?.stop()
+    await this.viewers.stop()
     await this.accounts?.stop()
     await this.#albumCatalog.stop()
     await this.local.stop()

@@ -44,7 +44,6 @@ import { ownVersion } from './network/node-version.js'
 import type { Transport } from './network/transport.js'
 import { describeNode } from './node-metrics.js'
 import { NodeServices } from './node-services.js'
-import { PhotoZip } from './photos/photo-zip.js'
 import { PlaceTable } from './places/place-table.js'
 import { ModelSupply } from './search/model-supply.js'
 import { decodingTools } from './similarity/images/decoding-tools.js'
@@ -436,9 +435,9 @@ export class SheafNode implements Startable {
       {
         photos,
         lists,
-        zip: new PhotoZip(photos),
         albums: services.albums,
         shares: services.shares,
+        viewers: services.viewers,
         ...(services.accounts !== undefined && { accounts: services.accounts }),
         maintenance,
         laidOut,

@@ -1,9 +1,10 @@
 import { type ErrorCode, SheafError } from '../core/errors.js'
 import type { Progress } from '../core/progress.js'
-import type { PhotoId } from '../domain/ids.js'
+import type { PhotoId, UserId } from '../domain/ids.js'
 import { PackedIds } from '../domain/packed-ids.js'
 import type { SelectedList } from '../photos/library-lists.js'
 import type { BatchOutcome } from '../photos/photo-types.js'
+import type { Viewer } from '../photos/viewers/viewer.js'
 import type { Job, Jobs } from './jobs.js'
 
 const INIT: BatchesInit = { atOnceMax: 1_000, piece: 500, keptIdsMax: 1_000_000 }
@@ -21,7 +22,7 @@ const OF_THE_NODE: ReadonlySet<ErrorCode> = new Set([
 export interface BatchesComponents {
   readonly jobs: Jobs
   /** @returns all that a list has now. @throws `ERR_BAD_PARAMETER`, `ERR_INDEX_BUILDING`, the signal's reason */
-  readonly find: (list: SelectedList, signal: AbortSignal) => Promise<PackedIds>
+  readonly find: (list: SelectedList, viewer: Viewer, signal: AbortSignal) => Promise<PackedIds>
 }
 
 export interface BatchesInit {
@@ -41,6 +42,10 @@ export interface BatchRequest {
   /** So many photos does the client believe these to be. */
   readonly total: number
   readonly kind: string
+  /** For whom. */
+  readonly viewer: Viewer
+  /** The account of that one; undefined: nobody's. */
+  readonly owner: UserId | undefined
   /** Changes some photos, at most 1,000. @throws what makes all of it impossible */
   readonly change: (ids: readonly PhotoId[]) => Promise<readonly BatchOutcome[]>
 }
@@ -76,9 +81,10 @@ export class Batches {
    * `change`
    */
   async run(request: BatchRequest, signal: AbortSignal): Promise<readonly BatchOutcome[] | Job> {
-    const { select, total, change } = request
+    const { select, total, viewer, change } = request
     await change([]) // what is wrong with the request is thrown before anything is done
-    const ids = 'job' in select ? this.#changedBy(select.job) : await this.#components.find(select, signal)
+    const ids =
+      'job' in select ? this.#changedBy(select.job, request.owner) : await this.#components.find(select, viewer, signal)
     if (ids.size !== total)
       throw new SheafError(
         'ERR_SELECTION_CHANGED',
@@ -88,14 +94,15 @@ export class Batches {
     return total <= this.#init.atOnceMax ? change(ids.slice(0, total)) : this.#start(ids, request)
   }
 
-  #changedBy(job: string): PackedIds {
-    const ids = this.#changed.get(job)
-    if (ids === undefined || this.#components.jobs.get(job)?.finishedAtMs === undefined)
+  #changedBy(id: string, owner: UserId | undefined): PackedIds {
+    const ids = this.#changed.get(id)
+    const job = this.#components.jobs.get(id)
+    if (ids === undefined || job?.finishedAtMs === undefined || job.owner !== owner)
       throw new SheafError('ERR_NO_SUCH_JOB', 'this node does not know, or no longer, what that job has changed')
     return ids
   }
 
-  #start(ids: PackedIds, { kind, change }: BatchRequest): Job {
+  #start(ids: PackedIds, { kind, owner, change }: BatchRequest): Job {
     if (this.#running >= RUNNING_MAX)
       throw new SheafError(
         'ERR_OVERLOADED',
@@ -114,7 +121,7 @@ export class Batches {
           this.#forgetOldest()
         }
       },
-      { subject, isStoppable: true }
+      { subject, isStoppable: true, owner }
     )
     this.#running++
     this.#changed.set(job.id, changed)

@@ -3,6 +3,7 @@ import { SheafError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
 import type { Progress } from '../core/progress.js'
 import type { Random } from '../core/random.js'
+import type { UserId } from '../domain/ids.js'
 
 const HISTORY_MAX = 100
 /** Listeners hear of progress no more often, ms; of another state at once. */
@@ -14,6 +15,8 @@ export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled'
 export interface Job {
   readonly id: string
   readonly kind: string
+  /** Who began it; undefined: nobody who has an account. */
+  readonly owner: UserId | undefined
   readonly state: JobState
   readonly progress: Progress | undefined
   /** Wall clock ms. */
@@ -35,6 +38,7 @@ export interface JobInit {
   readonly subject?: string
   /** Whether it can be stopped by who reads of it. Default: it goes on until the node stops. */
   readonly isStoppable?: boolean
+  readonly owner?: UserId | undefined
 }
 
 interface Entry {
@@ -74,7 +78,7 @@ export class Jobs {
    * @returns the running job
    * @throws `ERR_STOPPING`
    */
-  start(kind: string, task: JobTask, { subject = '', isStoppable = false }: JobInit = {}): Job {
+  start(kind: string, task: JobTask, { subject = '', isStoppable = false, owner }: JobInit = {}): Job {
     if (this.#stopping) throw new SheafError('ERR_STOPPING')
     const running = this.running(kind, subject)
     if (running !== undefined) return running
@@ -83,6 +87,7 @@ export class Jobs {
     const job: Job = {
       id,
       kind,
+      owner,
       state: 'queued',
       progress: undefined,
       createdAtMs: this.#clock.now(),

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { SheafError } from '../core/errors.js'
+import type { AudienceSet } from '../domain/audience.js'
 import type { Order } from './index-keys.js'
 
 /*
@@ -24,6 +25,8 @@ export interface Filters {
   readonly fromMs?: number | undefined
   /** Exclusive. */
   readonly toMs?: number | undefined
+  /** Only photos of these. Not of what a cursor is bound to: they may change between two pages. Default: all. */
+  readonly audiences?: AudienceSet | undefined
 }
 
 export function encodeCursor(position: Uint8Array, filters: Filters): string {

@@ -112,11 +112,11 @@ export class DirectoryView implements PlanBase {
   }
 
   /** @returns what a day of the time line holds. @throws as `count` */
-  day(order: Order, day: Day, tables: IndexTables): DayCount {
-    const name = dayName(tables, order, day)
+  day(order: Order, day: Day, tables: IndexTables, audience?: Uint8Array): DayCount {
+    const name = dayName(tables, order, day, audience)
     const known = this.#days.get(name)
     if (known !== undefined) return known
-    const key = dayKey(tables, order, day)
+    const key = dayKey(tables, order, day, audience)
     const value = this.#database.getSync(key)
     const count = value === undefined ? EMPTY_DAY : dayCountFrom(key, value)
     this.#days.set(name, count)
@@ -129,7 +129,7 @@ export class DirectoryView implements PlanBase {
     for (const { tables, counters, days } of plan.counts) {
       for (const [term, count] of counters) this.#counters.set(counterName(tables, term), count)
       for (const order of ['added', 'taken'] as const)
-        for (const [day, count] of days[order]) this.#days.set(dayName(tables, order, day), count)
+        for (const { day, audience, count } of days[order]) this.#days.set(dayName(tables, order, day, audience), count)
     }
     for (const [volume, progress] of plan.applied) this.applied.set(volume, progress)
     this.#sequence = plan.sequence
@@ -142,8 +142,8 @@ function counterName({ counter }: IndexTables, term: string): string {
   return `${counter} ${term}`
 }
 
-function dayName({ day: table }: IndexTables, order: Order, day: Day): string {
-  return `${table} ${order} ${day}`
+function dayName({ day: table }: IndexTables, order: Order, day: Day, audience?: Uint8Array): string {
+  return `${table} ${order} ${day} ${audience === undefined ? '' : Buffer.from(audience).toString('hex')}`
 }
 
 async function readBuckets(database: Database): Promise<Uint8Array> {

@@ -2,6 +2,7 @@ import { SheafError } from '../core/errors.js'
 import { InvariantError } from '../core/invariant.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
+import type { AudienceSet } from '../domain/audience.js'
 import { RECORD_FORMATS, type RecordFormats } from '../domain/formats.js'
 import type { Hlc } from '../domain/hlc.js'
 import type { NodeId, VolumeId } from '../domain/ids.js'
@@ -35,7 +36,15 @@ import {
   TABLE_LEAF,
   tableRange
 } from './keys.js'
-import { type LabelCount, type LabelSpan, type LabelsQuery, readCounts, readLabels, readSpan } from './labels.js'
+import {
+  type LabelCount,
+  type LabelSpan,
+  type LabelsQuery,
+  readCountOf,
+  readCounts,
+  readLabels,
+  readSpan
+} from './labels.js'
 import { type GraveState, type Leaf, leafFrom, readLeaves } from './leaf-rows.js'
 import {
   foldOpaque,
@@ -514,17 +523,23 @@ export class Directory implements Startable {
     return this.#reading(() => readLabels(database, view.index.served, field, query, isOmitted))
   }
 
-  /** @returns how many photos have each value of a counted term, the first `limit` in the order of their bytes */
-  countsOf(name: string, limit: number): Promise<ReadonlyMap<string, number>> {
+  /**
+   * @param audiences - whose photos are counted; default: all
+   * @returns how many photos have each value of a counted term, the first `limit` in the order of their bytes
+   */
+  countsOf(name: string, limit: number, audiences?: AudienceSet): Promise<ReadonlyMap<string, number>> {
     const { database, view } = this.#require()
-    return this.#reading(() => readCounts(database, view.index.served, name, limit))
+    return this.#reading(() => readCounts(database, view.index.served, name, limit, audiences))
   }
 
-  /** @returns when the photos with a label were taken; undefined when there are none, or the index does not know it yet */
-  labelSpan(field: LabelField, label: string): Promise<LabelSpan | undefined> {
+  /**
+   * @param audiences - whose photos count; default: all
+   * @returns when the photos with a label were taken; undefined when there are none, or the index does not know it yet
+   */
+  labelSpan(field: LabelField, label: string, audiences?: AudienceSet): Promise<LabelSpan | undefined> {
     const { database, view } = this.#require()
     const { served } = view.index
-    return this.#reading(() => readSpan(database, served, served.language.labelTerm(field, label)))
+    return this.#reading(() => readSpan(database, served, served.language.labelTerm(field, label), audiences))
   }
 
   /** What the index that is read says of a record, and how it is asked. */
@@ -582,6 +597,12 @@ export class Directory implements Startable {
     } catch (err) {
       throw this.#readFailed(err, this.#opened)
     }
+  }
+
+  /** @returns how many photos of some audiences have a term, which is one that is counted for each */
+  countFor(term: string, audiences: AudienceSet): Promise<number> {
+    const { database, view } = this.#require()
+    return this.#reading(() => readCountOf(database, view.index.served, term, audiences))
   }
 
   /** Yields the leaves of some Merkle buckets: for each in turn those of it, in the order of their keys. */

@@ -1,3 +1,5 @@
+import type { AudienceSet } from '../domain/audience.js'
+import { AUDIENCE } from '../domain/terms.js'
 import { termOfKey, termRange, termStartPrefix } from './index-keys.js'
 import type { IndexReader } from './index-reader.js'
 import { type KeyRange, rangeOf } from './keys.js'
@@ -89,6 +91,27 @@ class WideFilter implements IndexFilter {
 
   have(positions: readonly Position[]): Promise<boolean[]> {
     return this.#reader.haveWord(positions, this.#start)
+  }
+}
+
+/** Photos of some audiences. Each is of one only, so a stream of each has all of them once. */
+export class AudienceFilter implements IndexFilter {
+  readonly isWide = false
+  readonly stream?: (bound: Position) => PostingStream
+  readonly #reader: IndexReader
+  readonly #audiences: AudienceSet
+
+  constructor(reader: IndexReader, audiences: AudienceSet) {
+    this.#reader = reader
+    this.#audiences = audiences
+    if (audiences.texts.length > reader.sizes.audiences) return
+    const streamOf = (text: string, bound: Position): PostingStream =>
+      new TermStream(reader, `${AUDIENCE}\0${text}`, bound, FIRST_READ_OF_MANY)
+    this.stream = bound => new UnionStream(audiences.texts.map(text => streamOf(text, bound)))
+  }
+
+  have(positions: readonly Position[]): Promise<boolean[]> {
+    return this.#reader.haveAudience(positions, this.#audiences)
   }
 }
 

@@ -29,6 +29,10 @@ export function indexRanges({ order, counter, day }: IndexTables): KeyRange[] {
 
 const ORDER_BYTE: Readonly<Record<Order, number>> = { added: 0, taken: 1 }
 
+/** Of rows for one audience, whose digest stands behind it. */
+const AUDIENCE_ORDER_BYTE: Readonly<Record<Order, number>> = { added: 2, taken: 3 }
+const DAY_CHARACTERS = 'yyyy-mm-dd'.length
+
 /** Bytes of a position, the sort key of the index within a term, oldest first. */
 const POSITION_BYTES: Readonly<Record<Order, number>> = { added: 24, taken: 32 }
 export const POSITION_BYTES_MAX = 32
@@ -74,16 +78,18 @@ export function termOfCounterKey(key: Uint8Array): string {
   return asBuffer(key).toString('utf8', 1)
 }
 
-export function dayKey(tables: IndexTables, order: Order, day: Day): Uint8Array {
-  return Buffer.concat([Uint8Array.of(tables.day, ORDER_BYTE[order]), Buffer.from(day)])
+/** @param audience - digest of that whose photos are counted; undefined: all are */
+export function dayKey(tables: IndexTables, order: Order, day: Day, audience?: Uint8Array): Uint8Array {
+  return Buffer.concat([dayPrefix(tables, order, audience), Buffer.from(day)])
 }
 
-export function dayRange(tables: IndexTables, order: Order): KeyRange {
-  return rangeOf(Uint8Array.of(tables.day, ORDER_BYTE[order]))
+function dayPrefix(tables: IndexTables, order: Order, audience?: Uint8Array): Uint8Array {
+  if (audience === undefined) return Uint8Array.of(tables.day, ORDER_BYTE[order])
+  return Buffer.concat([Uint8Array.of(tables.day, AUDIENCE_ORDER_BYTE[order]), audience])
 }
 
 export function dayOfKey(key: Uint8Array): Day {
-  return asBuffer(key).toString('latin1', 2)
+  return asBuffer(key).toString('latin1', key.length - DAY_CHARACTERS)
 }
 
 /** @returns 24 bytes; their descending order is newest first */

@@ -3,8 +3,10 @@ import {
   INDEX_LANGUAGE_2,
   INDEX_LANGUAGE_3,
   INDEX_LANGUAGE_5,
+  INDEX_LANGUAGE_7,
   placedLanguage4,
-  placedLanguage6
+  placedLanguage6,
+  placedLanguage8
 } from '../domain/past-terms.js'
 import type { Places } from '../domain/places.js'
 import { INDEX_LANGUAGE, type IndexLanguage, placedLanguage } from '../domain/terms.js'
@@ -25,11 +27,18 @@ export const PLAIN_LANGUAGES: IndexLanguages = languagesWith(undefined, false)
  * @param isWanted - whether the index is to have names of places
  */
 export function languagesWith(places: Places | undefined, isWanted: boolean): IndexLanguages {
-  const plain = [INDEX_LANGUAGE_1, INDEX_LANGUAGE_2, INDEX_LANGUAGE_3, INDEX_LANGUAGE_5, INDEX_LANGUAGE]
+  const plain = [
+    INDEX_LANGUAGE_1,
+    INDEX_LANGUAGE_2,
+    INDEX_LANGUAGE_3,
+    INDEX_LANGUAGE_5,
+    INDEX_LANGUAGE_7,
+    INDEX_LANGUAGE
+  ]
   if (places === undefined) return { known: plain, wanted: INDEX_LANGUAGE }
   const placed = placedLanguage(places)
   return {
-    known: [...plain, placedLanguage4(places), placedLanguage6(places), placed],
+    known: [...plain, placedLanguage4(places), placedLanguage6(places), placedLanguage8(places), placed],
     wanted: isWanted ? placed : INDEX_LANGUAGE
   }
 }

@@ -1,14 +1,15 @@
 import type { AbstractKeyIterator, AbstractSnapshot } from 'abstract-level'
+import type { AudienceSet } from '../domain/audience.js'
 import { BUCKET_PHOTOS_MAX } from '../domain/bucket-key.js'
-import type { Day } from '../domain/day.js'
+import { type Day, FIRST_DAY, LAST_DAY } from '../domain/day.js'
 import { viewPhoto } from '../domain/photo.js'
 import type { DirectoryRecord } from '../domain/record.js'
 import { ARCHIVED_TIMELINE, type IndexLanguage, TIMELINE } from '../domain/terms.js'
 import type { Filters } from './cursor.js'
 import { DamageError } from './damage.js'
 import type { Database } from './database.js'
-import { type DayCount, dayCountFrom } from './days.js'
-import { addedOf, dayKey, dayOfKey, dayRange, type Order, photoIdOfPosition, termKey, termRange } from './index-keys.js'
+import { type DayCount, dayCountFrom, EMPTY_DAY } from './days.js'
+import { addedOf, dayKey, dayOfKey, type Order, photoIdOfPosition, termKey, termRange } from './index-keys.js'
 import type { Index } from './index-state.js'
 import { type KeyRange, recordRowKey } from './keys.js'
 import { type Position, positionBytesOf, positionOf, positionText, TOP } from './positions.js'
@@ -33,6 +34,8 @@ export interface ReadSizes {
   readonly listed: number
   /** The same where photos are wanted in another order than those of the word: their records are read. */
   readonly sorted: number
+  /** Audiences that are read as one stream for each: some 40 ms to begin with, which scanning for few photos costs, too. */
+  readonly audiences: number
   /** Words that a prefix may stand for to be read as one stream for each. */
   readonly words: number
   /** Positions of one filter that the others are asked about at once, at least and at most: some milliseconds. */
@@ -52,6 +55,7 @@ export interface ReadSizes {
 export const READ_SIZES: ReadSizes = {
   listed: 256,
   sorted: 2_048,
+  audiences: 256,
   words: 16,
   batchMin: 16,
   batchMax: 256,
@@ -69,6 +73,13 @@ export interface IndexReaderInit {
   readonly order?: Order | undefined
   /** For tests. */
   readonly sizes?: ReadSizes | undefined
+}
+
+interface DayRange {
+  /** Default: the first one. */
+  readonly from?: Day
+  /** Default: the last one. */
+  readonly to?: Day
 }
 
 /** A photo in the time line. */
@@ -161,7 +172,10 @@ export class IndexReader {
    * @returns the records at the positions, in their order
    * @throws {@link DamageError} for a record that is missing, or listed under what it does not have
    */
-  async records(positions: readonly Position[], { terms, words, anyOf = [] }: Filters): Promise<DirectoryRecord[]> {
+  async records(
+    positions: readonly Position[],
+    { terms, words, anyOf = [], audiences }: Filters
+  ): Promise<DirectoryRecord[]> {
     const records: DirectoryRecord[] = []
     for await (const { record, position } of this.#records(positions)) {
       const entries = indexEntries(record, this.language)
@@ -169,6 +183,7 @@ export class IndexReader {
       const isListed =
         entries[this.order].position?.toString('latin1') === position &&
         terms.every(has) &&
+        (audiences === undefined || (entries.added.audience !== undefined && audiences.has(entries.added.audience))) &&
         anyOf.every(some => some.some(has)) &&
         words.every(word => entries.added.terms.some(term => term.startsWith(`word\0${word}`)))
       if (!isListed) throw new DamageError('the index lists a record under a term that it does not have')
@@ -177,25 +192,48 @@ export class IndexReader {
     return records
   }
 
-  /** @param range - default: all days. @returns what the days of the time line hold, in the order of days */
-  async days({ from, to }: { readonly from?: Day; readonly to?: Day } = {}): Promise<Map<Day, DayCount>> {
-    const { gte, lt } = dayRange(this.#tables, this.order)
-    const iterator = this.#database.iterator({
-      gte: from === undefined ? gte : dayKey(this.#tables, this.order, from),
-      ...(to === undefined ? { lt } : { lte: dayKey(this.#tables, this.order, to) }),
-      snapshot: this.#snapshot
-    })
+  /**
+   * @param range - default: all days
+   * @param audiences - whose photos are counted; default: all
+   * @returns what the days of the time line hold, in the order of days
+   */
+  async days(range: DayRange = {}, audiences?: AudienceSet): Promise<Map<Day, DayCount>> {
     const days = new Map<Day, DayCount>()
+    for (const audience of audiences?.digests ?? [undefined]) await this.#addDays(days, range, audience)
+    return audiences === undefined ? days : new Map([...days].sort(([a], [b]) => (a < b ? -1 : 1)))
+  }
+
+  async #addDays(
+    days: Map<Day, DayCount>,
+    { from = FIRST_DAY, to = LAST_DAY }: DayRange,
+    audience: Uint8Array | undefined
+  ): Promise<void> {
+    const keyOf = (day: Day): Uint8Array => dayKey(this.#tables, this.order, day, audience)
+    const iterator = this.#database.iterator({ gte: keyOf(from), lte: keyOf(to), snapshot: this.#snapshot })
     try {
       for (;;) {
         this.#signal?.throwIfAborted()
         const rows = await iterator.nextv(READ_DAYS)
-        if (rows.length === 0) return days
-        for (const [key, value] of rows) days.set(dayOfKey(key), dayCountFrom(key, value))
+        if (rows.length === 0) return
+        for (const [key, value] of rows) {
+          const day = dayOfKey(key)
+          const { count, digest } = days.get(day) ?? EMPTY_DAY
+          const more = dayCountFrom(key, value)
+          days.set(day, { count: count + more.count, digest: (digest ^ more.digest) >>> 0 })
+        }
       }
     } finally {
       await iterator.close()
     }
+  }
+
+  /** @returns for each position whether the photo there is of one of the audiences */
+  async haveAudience(positions: readonly Position[], audiences: AudienceSet): Promise<boolean[]> {
+    this.#signal?.throwIfAborted()
+    const keys = positions.map(position => termKey(this.everyTerm, 'all', addedOf(positionBytesOf(position))))
+    const rows = await this.#rows(keys)
+    this.#cost += READ_COST + keys.length
+    return rows.map(digest => digest !== undefined && audiences.has(digest))
   }
 
   /** Yields all of the time line between two bounds, newest first, with the tiles; many at once. */

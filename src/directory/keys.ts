@@ -10,16 +10,20 @@
  *                                                           but for those in the gaps ·
  *                                                           8 number of the last batch at that time ·
  *                                                           for each gap, sorted, 64 at most: 8 from · 8 to
- *   counter    03, or 0e · term, UTF-8                      8 number of photos with the term, ≥ 1; counted terms only
+ *   counter    03, or 0e · term, UTF-8                      8 number of photos with the term, ≥ 1; counted terms only. Also of
+ *                                                           of · 00 · term · 00 · hex of an audience's digest, see audience.ts: the
+ *                                                           photos of that audience
  *   bucket     04 · 2 bucket                                16 XOR of the bucket's leaves; absent: zero
  *   leaf       05 · 2 bucket · record key                   16 leaf digest of the record; or of a record of which only
  *                                                           the grave is left: 1–3 twice the generation that it ends at
  *                                                           last, plus 1 if a needle here holds it; see graves.ts
  *   record     06 · record key                              24 home · canonical record
- *   added      07, or 0f · text term · 24 position          the tile in the term timeline, see tile.ts; else none: the index
- *                                                           of photos by when they were added
+ *   added      07, or 0f · text term · 24 position          the tile in the term timeline, see tile.ts; the digest of its audience
+ *                                                           in the term all; else none: the index of photos by when they were
+ *                                                           added
  *   taken      0d, or 10 · text term · 32 position          the same by when they were taken
- *   day        13, or 14 · 1 order: 0 added, 1 taken · day  8 number of rows of the term timeline on that day ·
+ *   day        13, or 14 · 1 order: 0 added, 1 taken; of one
+ *              audience 2, 3, and its digest · day          8 number of rows of the term timeline on that day ·
  *              as 2024-05-01, see day.ts                    4 XOR of the first bytes of SHA-256(key, value) of each,
  *                                                           and of each of timeline\0archived
  *   death      08 · record key                              8 the node's age when it first heard of the delete that the

@@ -1,6 +1,6 @@
 import { invariant } from '../core/invariant.js'
 import type { Filters } from './cursor.js'
-import { type IndexFilter, termsFilter, wordFilter } from './index-filter.js'
+import { AudienceFilter, type IndexFilter, termsFilter, wordFilter } from './index-filter.js'
 import type { IndexReader, ReadSizes } from './index-reader.js'
 import { before, type Position, TOP } from './positions.js'
 import { type PostingStream, take } from './posting-streams.js'
@@ -40,11 +40,12 @@ export class Matches {
     this.#filters = filters
   }
 
-  static async open(reader: IndexReader, { terms, words, anyOf = [] }: Filters): Promise<Matches> {
+  static async open(reader: IndexReader, { terms, words, anyOf = [], audiences }: Filters): Promise<Matches> {
     const filters: IndexFilter[] = []
     // every photo has the term `all`
     for (const term of terms) if (term !== 'all') filters.push(await termsFilter(reader, [term]))
     for (const some of anyOf) filters.push(await termsFilter(reader, some))
+    if (audiences !== undefined) filters.push(new AudienceFilter(reader, audiences))
     for (const word of words) filters.push(await wordFilter(reader, word))
     if (filters.every(({ isWide, stream }) => isWide || stream === undefined))
       filters.push(await termsFilter(reader, ['all']))

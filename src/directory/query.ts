@@ -1,14 +1,16 @@
 import { SheafError } from '../core/errors.js'
+import type { AudienceSet } from '../domain/audience.js'
 import type { DirectoryRecord } from '../domain/record.js'
-import { ENTRY } from '../domain/terms.js'
+import { AUDIENCE, ENTRY } from '../domain/terms.js'
 import { decodeCursor, encodeCursor, type Filters } from './cursor.js'
 import type { Database } from './database.js'
 import { orderBytes, termRange } from './index-keys.js'
 import { IndexReader, type IndexReaderInit } from './index-reader.js'
 import type { Index } from './index-state.js'
+import { readCountOf } from './labels.js'
 import { Matches } from './matches.js'
 import { before, type Position, positionBytesOf, positionOf, positionText, TOP } from './positions.js'
-import { isCounted, isTermOf } from './term-index.js'
+import { isCounted, isCountedForEach, isTermOf } from './term-index.js'
 
 /**
  * A photo must have all terms of the index's language, and for each of the words one that begins so. Without any: all live
@@ -61,20 +63,21 @@ export async function runQuery(
   const { top, floor } = boundsOf(filters)
   const from = query.cursor === undefined ? top : before(positionText(decodeCursor(query.cursor, filters)))
   const counter = counterOf(base, filters)
+  const counted = counter === undefined ? undefined : await countOf(base, counter, filters.audiences)
   const reader = new IndexReader(base.database, base.index, { ...init, order })
   try {
     const found = await findPage(
       reader,
       { ...query, ...filters },
-      { top, from, floor, isCounted: counter === undefined }
+      { top, from, floor, isCounted: counted === undefined }
     )
     const page = found.positions.slice(0, limit)
     const last = page.at(-1)
     const hasMore = found.positions.length > limit
     return {
       records: await reader.records(page, filters),
-      total: counter === undefined ? found.matched : base.count(counter),
-      isTotalExact: counter !== undefined || found.isMatchedExact,
+      total: counted ?? found.matched,
+      isTotalExact: counted !== undefined || found.isMatchedExact,
       nextCursor: hasMore && last !== undefined ? encodeCursor(positionBytesOf(last), filters) : null
     }
   } finally {
@@ -110,9 +113,9 @@ export async function newestWith(
 export function filtersOf(query: Filters): Filters {
   const words = [...new Set(query.words)].filter(word => word !== '')
   const terms = [...new Set(query.terms)]
-  const { anyOf = [], order = 'added', fromMs, toMs } = query
+  const { anyOf = [], order = 'added', fromMs, toMs, audiences } = query
   if (terms.length === 0 && words.length === 0 && anyOf.length === 0) terms.push('all')
-  return { terms, words, anyOf, order, fromMs, toMs }
+  return { terms, words, anyOf, order, fromMs, toMs, audiences }
 }
 
 /** @returns what positions between the times are at or below, and at or above */
@@ -124,8 +127,10 @@ export function boundsOf({ order = 'added', fromMs, toMs }: Filters): { top: Pos
 }
 
 /** @throws `ERR_INDEX_BUILDING` */
-export function requireLanguage({ language }: Index, { terms, anyOf = [], order }: Filters): void {
-  const isKnown = [...terms, ...anyOf.flat()].every(term => isTermOf(language, term))
+export function requireLanguage({ language }: Index, { terms, anyOf = [], order, audiences }: Filters): void {
+  const isKnown = [...terms, ...anyOf.flat(), ...(audiences === undefined ? [] : [AUDIENCE])].every(term =>
+    isTermOf(language, term)
+  )
   if (!isKnown || (order === 'taken' && !language.isDated)) throw new SheafError('ERR_INDEX_BUILDING')
 }
 
@@ -136,6 +141,12 @@ function counterOf(base: QueryBase, { terms, words, anyOf = [], fromMs, toMs }: 
     term === 'all' || (term === ENTRY && base.count(ENTRY) === base.count('all'))
   const [only, ...others] = terms.length > 1 ? terms.filter(term => !isEveryone(term)) : terms
   return others.length === 0 && only !== undefined && isCounted(only) ? only : undefined
+}
+
+/** @returns how many photos have a counted term; undefined: those of some audiences are not counted */
+async function countOf(base: QueryBase, term: string, audiences: AudienceSet | undefined): Promise<number | undefined> {
+  if (audiences === undefined) return base.count(term)
+  return isCountedForEach(term) ? readCountOf(base.database, base.index, term, audiences) : undefined
 }
 
 interface PageBounds {

@@ -1,8 +1,9 @@
+import { audienceDigest } from '../domain/audience.js'
 import { HLC_MAX, HLC_ZERO, hlcMs } from '../domain/hlc.js'
 import { viewPhoto } from '../domain/photo.js'
 import { localMs } from '../domain/photo-facts.js'
 import type { DirectoryRecord } from '../domain/record.js'
-import { ARCHIVED_TIMELINE, ENTRY, INDEX_LANGUAGE, type IndexLanguage, TIMELINE } from '../domain/terms.js'
+import { ARCHIVED_TIMELINE, AUDIENCE, ENTRY, INDEX_LANGUAGE, type IndexLanguage, TIMELINE } from '../domain/terms.js'
 import { tileOf } from '../domain/tile.js'
 import { addedPosition, type Order, takenPosition } from './index-keys.js'
 import { sameBytes } from './record-fold.js'
@@ -13,15 +14,19 @@ export interface Postings {
   readonly terms: readonly string[]
   /** See keys.ts; undefined when there are no terms. */
   readonly position: Buffer | undefined
-  /** The value of its row of a term `timeline`, which it has or has not; all others are empty. */
+  /** The value of its row of a term `timeline`, which it has or has not. */
   readonly tile: Uint8Array | undefined
+  /** The digest of its audience, and the value of its row of the term `all`; undefined: its index has none. All other values are empty. */
+  readonly audience: Uint8Array | undefined
 }
 
 /** The entries of one record in the inverted index. */
 export type IndexEntries = Readonly<Record<Order, Postings>>
 
 const NO_BYTES = new Uint8Array(0)
-const NO_POSTINGS: Postings = { terms: [], position: undefined, tile: undefined }
+/** Terms whose rows have values. */
+const VALUED = ['all', TIMELINE, ARCHIVED_TIMELINE]
+const NO_POSTINGS: Postings = { terms: [], position: undefined, tile: undefined, audience: undefined }
 const NOTHING: IndexEntries = { added: NO_POSTINGS, taken: NO_POSTINGS }
 
 /** @returns the index entries of a record; none for malformed photos and other kinds */
@@ -38,16 +43,24 @@ export function indexEntries(
   if (id !== record.id || stamp < HLC_ZERO || stamp > HLC_MAX) return NOTHING
   const position = addedPosition(stamp, id)
   const tile = terms.some(hasTile) ? tileOf(photo) : undefined
-  const added = { terms, position, tile }
+  const audience = audienceIn(terms)
+  const added = { terms, position, tile, audience }
   const dated = language.isDated ? terms.filter(isDated) : []
   if (dated.length === 0) return { added, taken: NO_POSTINGS }
   const ms = takenAt === undefined ? hlcMs(createdAt) : localMs(takenAt)
-  return { added, taken: { terms: dated, position: takenPosition(ms, position), tile } }
+  return { added, taken: { terms: dated, position: takenPosition(ms, position), tile, audience } }
+}
+
+/** @returns the digest of the audience that is among the terms */
+function audienceIn(terms: readonly string[]): Uint8Array | undefined {
+  const start = `${AUDIENCE}\0`
+  const term = terms.find(one => one.startsWith(start))
+  return term === undefined ? undefined : audienceDigest(term.slice(start.length))
 }
 
 /** @returns what the row of a term holds beside its key */
-export function postingValue(term: string, { tile }: Postings): Uint8Array {
-  return hasTile(term) ? (tile ?? NO_BYTES) : NO_BYTES
+export function postingValue(term: string, { tile, audience }: Postings): Uint8Array {
+  return (hasTile(term) ? tile : term === 'all' ? audience : undefined) ?? NO_BYTES
 }
 
 /** @returns whether rows of the term hold tiles, and belong to days */
@@ -63,7 +76,9 @@ const COUNTED = new Set([
   'archived',
   'trait',
   'trash',
+  'trash-owner',
   'emptied',
+  'emptied-owner',
   'looked',
   'unhashed',
   'linked',
@@ -74,6 +89,7 @@ const COUNTED = new Set([
   'kind',
   'rating',
   'owner',
+  AUDIENCE,
   'features',
   'head',
   'state'
@@ -89,12 +105,43 @@ const DATED = new Set([
   'album',
   'kind',
   'rating',
-  'owner'
+  'owner',
+  AUDIENCE
+])
+/** Counted terms of which those of each audience are counted, too. */
+const COUNTED_FOR_EACH = new Set([
+  'all',
+  ENTRY,
+  'favourite',
+  'archived',
+  'trait',
+  'tag',
+  'album',
+  'spelled',
+  'type',
+  'kind',
+  'rating',
+  'state'
 ])
 
 /** @returns whether the term has a counter, so that a listing knows its total without a scan; for names with few values */
 export function isCounted(term: string): boolean {
   return COUNTED.has(nameOf(term))
+}
+
+/** @returns whether there are counters of the term for each audience, see {@link audienceCounter} */
+export function isCountedForEach(term: string): boolean {
+  return COUNTED_FOR_EACH.has(nameOf(term))
+}
+
+/** @returns the name of the counter of photos with the term and that audience: no photo has it as a term */
+export function audienceCounter(term: string, audience: Uint8Array): string {
+  return `${audienceCounters(audience)}${term}`
+}
+
+/** @returns what the names of all counters of an audience begin with, before the term */
+export function audienceCounters(audience: Uint8Array): string {
+  return `of\0${Buffer.from(audience).toString('hex')}\0`
 }
 
 /** @returns whether photos with the term can be read in the order in which they were taken */
@@ -124,8 +171,11 @@ export function postingsChange(before: Postings, after: Postings): PostingsChang
     return { removed: before, added: after }
   const old = new Set(before.terms)
   const now = new Set(after.terms)
-  if (!sameBytes(before.tile ?? NO_BYTES, after.tile ?? NO_BYTES))
-    for (const terms of [old, now]) for (const term of [TIMELINE, ARCHIVED_TIMELINE]) terms.delete(term)
+  // days are counted for each audience
+  const isElsewhere = !sameBytes(before.audience ?? NO_BYTES, after.audience ?? NO_BYTES)
+  const isOther = (term: string): boolean =>
+    isElsewhere || !sameBytes(postingValue(term, before), postingValue(term, after))
+  for (const term of VALUED) if (isOther(term)) for (const terms of [old, now]) terms.delete(term)
   return {
     removed: { ...before, terms: before.terms.filter(term => !now.has(term)) },
     added: { ...after, terms: after.terms.filter(term => !old.has(term)) }

@@ -5,24 +5,42 @@ import { type DayCount, dayCountRow, dayWith, EMPTY_DAY, isEmptyDay, rowDigest }
 import { counterKey, dayKey, type IndexTables, msOfPosition, type Order, termKey } from './index-keys.js'
 import type { Index } from './index-state.js'
 import { type Operation, sealedRow, u64 } from './keys.js'
-import { hasTile, indexEntries, isCounted, type Postings, postingsChange, postingValue } from './term-index.js'
+import {
+  audienceCounter,
+  hasTile,
+  indexEntries,
+  isCounted,
+  isCountedForEach,
+  type Postings,
+  postingsChange,
+  postingValue
+} from './term-index.js'
 
 /** What an index counts. */
 export interface IndexCounts {
   count(term: string, tables: IndexTables): number
-  day(order: Order, day: Day, tables: IndexTables): DayCount
+  /** @param audience - digest of that whose photos are counted; undefined: all are */
+  day(order: Order, day: Day, tables: IndexTables, audience?: Uint8Array): DayCount
 }
 
 /** New values of what one index counts. */
 export interface CountChanges {
   readonly tables: IndexTables
   readonly counters: ReadonlyMap<string, number>
-  readonly days: Readonly<Record<Order, ReadonlyMap<Day, DayCount>>>
+  readonly days: Readonly<Record<Order, readonly CountedDay[]>>
+}
+
+/** A day of the time line, of all photos or of one audience. */
+export interface CountedDay {
+  readonly day: Day
+  /** Its digest; undefined: all photos are counted. */
+  readonly audience: Uint8Array | undefined
+  readonly count: DayCount
 }
 
 interface Deltas {
   readonly counters: Map<string, number>
-  readonly days: Readonly<Record<Order, Map<Day, DayCount>>>
+  readonly days: Readonly<Record<Order, Map<string, CountedDay>>>
 }
 
 /** The part of a batch that keeps indexes: it changes by the difference between the old and the new merged record. */
@@ -42,10 +60,22 @@ export class TermPlan {
       this.#put(tables, order, removed, -1)
       this.#put(tables, order, added, 1)
     }
+    this.#countForEach(tables, was.added, -1)
+    this.#countForEach(tables, is.added, 1)
+  }
+
+  #countForEach(tables: IndexTables, { terms, audience }: Postings, by: 1 | -1): void {
+    if (audience === undefined) return
+    const { counters } = this.#deltasOf(tables)
+    for (const term of terms) {
+      if (!isCountedForEach(term)) continue
+      const counter = audienceCounter(term, audience)
+      counters.set(counter, (counters.get(counter) ?? 0) + by)
+    }
   }
 
   #put(tables: IndexTables, order: Order, postings: Postings, by: 1 | -1): void {
-    const { terms, position } = postings
+    const { terms, position, audience } = postings
     if (position === undefined) return
     const { counters, days } = this.#deltasOf(tables)
     for (const term of terms) {
@@ -55,7 +85,12 @@ export class TermPlan {
       if (order === 'added' && isCounted(term)) counters.set(term, (counters.get(term) ?? 0) + by)
       if (!hasTile(term)) continue
       const day = dayOf(msOfPosition(position, order))
-      days[order].set(day, dayWith(days[order].get(day) ?? EMPTY_DAY, term, rowDigest(key, value), by))
+      const digest = rowDigest(key, value)
+      for (const whose of audience === undefined ? [undefined] : [undefined, audience]) {
+        const name = `${day} ${whose === undefined ? '' : Buffer.from(whose).toString('hex')}`
+        const before = days[order].get(name)?.count ?? EMPTY_DAY
+        days[order].set(name, { day, audience: whose, count: dayWith(before, term, digest, by) })
+      }
     }
   }
 
@@ -97,15 +132,15 @@ export class TermPlan {
     return changed
   }
 
-  #finishDays(base: IndexCounts, tables: IndexTables, order: Order, { days }: Deltas): Map<Day, DayCount> {
-    const changed = new Map<Day, DayCount>()
-    for (const [day, delta] of days[order]) {
+  #finishDays(base: IndexCounts, tables: IndexTables, order: Order, { days }: Deltas): CountedDay[] {
+    const changed: CountedDay[] = []
+    for (const { day, audience, count: delta } of days[order].values()) {
       if (isEmptyDay(delta)) continue
-      const before = base.day(order, day, tables)
+      const before = base.day(order, day, tables, audience)
       const after = { count: before.count + delta.count, digest: (before.digest ^ delta.digest) >>> 0 }
       if (after.count < 0) throw new DamageError('the counter of a day is too low')
-      changed.set(day, after)
-      const key = dayKey(tables, order, day)
+      changed.push({ day, audience, count: after })
+      const key = dayKey(tables, order, day, audience)
       this.#operations.push(isEmptyDay(after) ? { type: 'del', key } : { type: 'put', ...dayCountRow(key, after) })
     }
     return changed

@@ -43,7 +43,7 @@ export async function readTimeline(base: QueryBase, filters: Filters, init: Init
   const sought = soughtBy(base, filters)
   const reader = new IndexReader(base.database, base.index, { ...init, order: sought.order })
   try {
-    const counts = await reader.days()
+    const counts = await reader.days({}, sought.audiences)
     const days: DayRuns[] = []
     if (isWhole(sought)) {
       for (const [day, all] of [...counts].reverse()) {
@@ -72,7 +72,7 @@ export async function readBucket(
   const sought = soughtBy(base, filters)
   const reader = new IndexReader(base.database, base.index, { ...init, order: sought.order })
   try {
-    const counts = await reader.days(range)
+    const counts = await reader.days(range, sought.audiences)
     const days = new DayRunner(reader, counts, isWhole(sought))
     const found: TilePosition[] = []
     for await (const some of matching(reader, sought, range)) {
@@ -135,7 +135,18 @@ async function* matching(reader: IndexReader, filters: Filters, range: BucketRan
   const { below = '' } = range
   const isIn = ({ position }: TilePosition): boolean => position >= floor && position > below
   if (isWhole(filters)) {
-    for await (const some of reader.timeline(ceiling, below > floor ? below : floor)) yield some.filter(isIn)
+    const { audiences } = filters
+    for await (const some of reader.timeline(ceiling, below > floor ? below : floor)) {
+      const within = some.filter(isIn)
+      if (audiences === undefined) yield within
+      else {
+        const have = await reader.haveAudience(
+          within.map(({ position }) => position),
+          audiences
+        )
+        yield within.filter((_, i) => have[i])
+      }
+    }
     return
   }
   const matches = await Matches.open(reader, filters)

@@ -31,7 +31,15 @@ import {
 } from './keys.js'
 import { graveState, leafFrom } from './leaf-rows.js'
 import { recordStateOf } from './stored-record.js'
-import { hasTile, indexEntries, isCounted, postingValue } from './term-index.js'
+import {
+  audienceCounter,
+  hasTile,
+  indexEntries,
+  isCounted,
+  isCountedForEach,
+  type Postings,
+  postingValue
+} from './term-index.js'
 
 /** Rows per read: checking them blocks the event loop for about a millisecond. */
 const VERIFY_READ_ROWS = 32
@@ -63,6 +71,9 @@ class IndexCheck {
   readonly counters = new TableCheck()
   readonly days = new TableCheck()
   readonly #holds: (recordRowKey: Uint8Array) => boolean
+  /** What is counted for each audience. */
+  readonly #counts = new Map<string, number>()
+  readonly #days = new Map<string, { readonly key: Uint8Array; readonly count: DayCount }>()
 
   /** @param holds - which records it has */
   constructor(index: Index, holds: (recordRowKey: Uint8Array) => boolean) {
@@ -76,15 +87,42 @@ class IndexCheck {
     for (const [order, postings] of Object.entries(indexEntries(record, language))) {
       const { terms, position } = postings
       if (position === undefined) continue
-      for (const term of terms)
-        this.postings.expected.add(termKey(tables.order[order as Order], term, position), postingValue(term, postings))
+      for (const term of terms) {
+        const key = termKey(tables.order[order as Order], term, position)
+        this.postings.expected.add(key, postingValue(term, postings))
+        this.#countForEach(order as Order, term, key, postings)
+      }
     }
+  }
+
+  #countForEach(order: Order, term: string, key: Uint8Array, postings: Postings): void {
+    const { audience, position } = postings
+    if (audience === undefined || position === undefined) return
+    if (order === 'added' && isCountedForEach(term)) {
+      const counter = audienceCounter(term, audience)
+      this.#counts.set(counter, (this.#counts.get(counter) ?? 0) + 1)
+    }
+    if (!hasTile(term)) return
+    const row = dayKey(this.index.tables, order, dayOf(msOfPosition(position, order)), audience)
+    const name = Buffer.from(row).toString('latin1')
+    const before = this.#days.get(name)?.count ?? EMPTY_DAY
+    const digest = rowDigest(key, postingValue(term, postings))
+    this.#days.set(name, { key: row, count: dayWith(before, term, digest) })
+  }
+
+  /** Call it when all records have been expected. */
+  expectCounts(): void {
+    for (const [counter, count] of this.#counts)
+      this.counters.expected.add(counterKey(this.index.tables, counter), u64(count))
+    for (const { key, count } of this.#days.values())
+      if (!isEmptyDay(count)) this.days.expected.add(key, dayCountBytes(count))
   }
 }
 
 /**
  * Checks every derived row against the rows that it is derived from, in one snapshot: leaves, index and deaths against
- * records, buckets against leaves, counters against the index. Memory does not grow with the number of rows.
+ * records, buckets against leaves, counters against the index. Memory grows with what is counted for each
+ * audience, and with no other rows.
  *
  * @returns the problems found, in words
  */
@@ -144,6 +182,7 @@ class RowsCheck {
     this.#indexes.push(new IndexCheck(served, () => true))
     if (built !== undefined) this.#indexes.push(new IndexCheck(built, key => holds(built, key)))
     await this.#readRecords()
+    for (const index of this.#indexes) index.expectCounts()
     await this.#readLeaves()
     for (const index of this.#indexes) await this.#readIndex(index)
     await this.#read(tableRange(TABLE_BUCKET), (key, value) => {

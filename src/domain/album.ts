@@ -82,10 +82,14 @@ export function viewAlbum(record: DirectoryRecord, version = shownVersion(record
   }
 }
 
-/** @returns the id of the album that a label becomes, the same on every node, so that it becomes one */
-export function albumIdOfLabel(label: string): AlbumId {
+/**
+ * @param maker - whose album it becomes; undefined: nobody's
+ * @returns the id of the album that a label becomes, the same on every node, so that it becomes one
+ */
+export function albumIdOfLabel(label: string, maker?: UserId): AlbumId {
+  const whose = maker === undefined ? '' : `\0${maker}`
   const bytes = createHash('sha256')
-    .update(`${ALBUM_KIND}\0${foldText(label.trim())}`)
+    .update(`${ALBUM_KIND}\0${foldText(label.trim())}${whose}`)
     .digest()
     .subarray(0, 16)
   bytes[6] = 0x80 | (bytes.readUInt8(6) & 0x0f) // RFC 9562: version 8

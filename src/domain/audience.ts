@@ -13,9 +13,10 @@
  * belongs to whom the settings say. If that is everyone, all who have an account see it, all but guests change it, and only
  * administrators delete it.
  */
+import { hash } from 'node:crypto'
 import type { Role } from './access.js'
 import { type Acl, ALBUM_ROLES, type AlbumStanding, type Grantee, granteeOf, inForce } from './acl.js'
-import { type AlbumId, parseAlbumId, type UserId } from './ids.js'
+import { type AlbumId, parseAlbumId, parseUserId, type UserId } from './ids.js'
 import type { Photo } from './photo.js'
 import type { Settings } from './settings-record.js'
 
@@ -50,6 +51,9 @@ export type AlbumAct = 'see' | 'add' | 'edit' | 'share' | 'delete'
 /** `give`: put it into albums. */
 export type PhotoAct = 'see' | 'edit' | 'give' | 'delete'
 
+/** Whom a photo belongs to that nobody with an account has uploaded, where a text says it. */
+export const NOBODY = '-'
+const AUDIENCE_DIGEST_BYTES = 8
 const STANDINGS: readonly AlbumStanding[] = [...ALBUM_ROLES, 'owner']
 const NEEDED: Readonly<Record<AlbumAct, AlbumStanding>> = {
   see: 'viewer',
@@ -70,9 +74,56 @@ export function albumAudience(
   return { owner, grants: inForce(acl, owner === 'everyone' ? undefined : owner, nowMs) }
 }
 
-/** Labels of before, which are no ids, open nothing. */
 export function photoAudience({ owner, albums }: Pick<Photo, 'owner' | 'albums'>): PhotoAudience {
-  return { owner, albums: albums.filter(label => parseAlbumId(label) === label) as readonly string[] as AlbumId[] }
+  return { owner, albums: albumsIn(albums) }
+}
+
+/** @returns the labels that are ids of albums: those of before, which are none, open nothing */
+export function albumsIn(labels: readonly string[]): readonly AlbumId[] {
+  return labels.filter(label => parseAlbumId(label) === label) as readonly string[] as readonly AlbumId[]
+}
+
+/** @returns the owner and the albums, as one word each: equal where the same people may do the same with two photos */
+export function audienceText({ owner, albums }: PhotoAudience): string {
+  return [owner ?? NOBODY, ...albums].join(' ')
+}
+
+/** Inverse of {@link audienceText}. @returns undefined for any other text */
+export function parseAudience(text: string): PhotoAudience | undefined {
+  const [first = '', ...others] = text.split(' ')
+  const owner = parseUserId(first)
+  const albums = others.map(id => parseAlbumId(id)).filter(id => id !== undefined)
+  const audience = { owner, albums }
+  return audienceText(audience) === text ? audience : undefined
+}
+
+/** @returns 8 bytes by which an audience is known in rows of the index */
+export function audienceDigest(text: string): Buffer {
+  return hash('sha256', text, 'buffer').subarray(0, AUDIENCE_DIGEST_BYTES)
+}
+
+/** Some audiences, such as those that somebody sees. */
+export class AudienceSet {
+  /** As {@link audienceText} has them, without duplicates. */
+  readonly texts: readonly string[]
+  /** As {@link audienceDigest} makes them. */
+  readonly digests: readonly Uint8Array[]
+  readonly #known: ReadonlySet<string>
+
+  /** @param digestOf - default: {@link audienceDigest} */
+  constructor(texts: Iterable<string>, digestOf: (text: string) => Uint8Array = audienceDigest) {
+    this.texts = [...new Set(texts)]
+    this.digests = this.texts.map(text => digestOf(text))
+    this.#known = new Set(this.digests.map(nameOf))
+  }
+
+  has(digest: Uint8Array): boolean {
+    return this.#known.has(nameOf(digest))
+  }
+}
+
+function nameOf(digest: Uint8Array): string {
+  return Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength).toString('latin1')
 }
 
 /** @returns the greatest of what was given to that person, and to all among whom he is */
@@ -110,6 +161,13 @@ export function mayWithPhoto(
     const album = sharing.albumOf(id)
     return album !== undefined && isAtLeast(standingIn(album, person), act === 'see' ? 'viewer' : 'manager')
   })
+}
+
+/** @returns whose photos that one may delete, and so sees in the trash: ids of accounts, or {@link NOBODY} */
+export function ownersToDelete(person: Person | undefined, unowned: Settings['unowned']): readonly string[] {
+  if (person === undefined) return []
+  const isTheirs = unowned === person.userId || (unowned === 'everyone' && person.role === 'admin')
+  return isTheirs ? [person.userId, NOBODY] : [person.userId]
 }
 
 function isAtLeast(standing: AlbumStanding, needed: AlbumStanding): boolean {

@@ -13,6 +13,10 @@ export const ALBUM_CAPTION_CHARACTERS_MAX = 2_000
 export const ALBUMS_MAX = 10_000
 /** Albums that a node knows by title, from wherever they are: several nodes may each have made as many as there may be. */
 export const ALBUMS_HELD_MAX = 4 * ALBUMS_MAX
+/** Combinations of an owner and albums, of all photos, that a node holds to know whose lists they are in. */
+export const AUDIENCES_HELD_MAX = 20_000
+/** Of so many people a node holds what they see. */
+export const VIEWERS_HELD_MAX = 1_000
 /** A rating is a whole number from 0. */
 export const RATING_MAX = 5
 /** Of a text that photos are searched by. */

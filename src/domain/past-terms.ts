@@ -2,6 +2,7 @@ import type { Mark } from './photo.js'
 import type { Places } from './places.js'
 import type { DirectoryRecord } from './record.js'
 import {
+  AUDIENCE,
   addBasics,
   addListed,
   ENTRY,
@@ -17,8 +18,10 @@ import {
 import { WORD_CHARACTERS_MAX } from './text.js'
 
 const WORDS_MAX = 32
-/** Terms that came with version 7. */
-const LATER_THAN_5 = ['owner']
+/** Terms that came with version 9. */
+const LATER_THAN_7 = [AUDIENCE, 'trash-owner', 'emptied-owner']
+/** Terms that came with version 7, or later. */
+const LATER_THAN_5 = ['owner', ...LATER_THAN_7]
 /** Terms that came with version 5, or later. */
 const LATER = ['favourite', 'archived', 'emptied', 'unhashed', 'trait', ...LATER_THAN_5]
 const isOneOf = (names: readonly string[], term: string): boolean =>
@@ -94,17 +97,36 @@ export function placedLanguage6(places: Places): IndexLanguage {
   }
 }
 
+/** Without audiences. */
+export const INDEX_LANGUAGE_7: IndexLanguage = {
+  ...INDEX_LANGUAGE,
+  version: 7,
+  lacks: new Set(['place', ...LATER_THAN_7]),
+  termsOf: record => INDEX_LANGUAGE.termsOf(record).filter(term => !isOneOf(LATER_THAN_7, term))
+}
+
+/** As {@link INDEX_LANGUAGE_7}, with names of places. */
+export function placedLanguage8(places: Places): IndexLanguage {
+  const placed = placedLanguage(places)
+  return {
+    ...placed,
+    version: 8,
+    lacks: new Set(LATER_THAN_7),
+    termsOf: record => placed.termsOf(record).filter(term => !isOneOf(LATER_THAN_7, term))
+  }
+}
+
 function termsOf3(record: DirectoryRecord, places?: Places): string[] {
   const photo = photoOf(record)
   if (photo === undefined) return []
-  if (photo.deleted) return trashTerms(photo, false)
-  return termsOfPhoto(photo, places, NO_MARKS).filter(term => !isOneOf(LATER, term))
+  const terms = photo.deleted ? trashTerms(photo, false) : termsOfPhoto(photo, places, NO_MARKS)
+  return terms.filter(term => !isOneOf(LATER, term))
 }
 
 function termsOf2(record: DirectoryRecord): string[] {
   const photo = photoOf(record)
   if (photo === undefined) return []
-  if (photo.deleted) return trashTerms(photo, false)
+  if (photo.deleted) return termsOf3(record)
   const terms = new Set<string>()
   addBasics(terms, photo)
   addListed(terms, photo)

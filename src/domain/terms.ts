@@ -14,6 +14,8 @@
  *   trait            of an entry, see traits.ts
  *   trash            –: every photo that is deleted and not buried yet, unless the trash was emptied of it
  *   emptied          –: one of which it was
+ *   trash-owner,     of such a photo: id of the account that it belongs to, or '-'
+ *   emptied-owner
  *   trashed          of such a photo, which has no other terms: as sha256
  *   tag, album       folded, see text.ts
  *   spelled          'tag' or 'album' · U+0000 · folded · U+0000 · as it is spelled, where that is not the same
@@ -21,6 +23,7 @@
  *   kind             'image', 'raw', 'video' or 'other'
  *   rating           0 to 5
  *   owner            id of the account that it belongs to
+ *   audience         whose it is and in which albums, see audience.ts: every live photo has one of these
  *   camera           a word of its make, model or lens
  *   place            a word of the names of the place, region and country where it was taken; see places.ts
  *   sha256, idem     lower-case hex: SHA-256 of the original's bytes, of the Idempotency-Key, with the user where there is one
@@ -34,6 +37,7 @@
  *   link             id of the similar photo
  */
 import { hasCode } from '../core/errors.js'
+import { audienceText, NOBODY, photoAudience } from './audience.js'
 import { type Findings, lacksThumbhash, viewFindings, viewLooks } from './findings.js'
 import { pairOf, pairTerms } from './pairs.js'
 import { PHOTO_KIND, type Photo, placeOfPhoto, viewPhoto } from './photo.js'
@@ -46,7 +50,7 @@ import { endOf } from './tombstone.js'
 import { traitsOf } from './traits.js'
 
 /** Of the index without names of places; with them it is the next one. So it rises by two. */
-export const INDEX_VERSION = 7
+export const INDEX_VERSION = 9
 
 /** The term of photos that lists show. */
 export const ENTRY = 'entry'
@@ -54,6 +58,9 @@ export const ENTRY = 'entry'
 export const TIMELINE = 'timeline'
 /** The term of those that would be in it if they were not archived. */
 export const ARCHIVED_TIMELINE = 'timeline\0archived'
+
+/** The name of terms that say who may see a photo: an audience stands behind it. */
+export const AUDIENCE = 'audience'
 
 /** What people put on photos. */
 export const LABEL_FIELDS = ['tag', 'album'] as const
@@ -110,6 +117,7 @@ export function termsOf(record: DirectoryRecord, places?: Places): string[] {
 export function termsOfPhoto(photo: Photo, places?: Places, marks = photo.marks): string[] {
   const terms = new Set<string>()
   addBasics(terms, photo)
+  terms.add(`${AUDIENCE}\0${audienceText(photoAudience(photo))}`)
   if (lacksThumbhash(viewLooks(photo.record).image)) terms.add('unhashed')
   for (const term of pairTerms(photo)) terms.add(term)
   // a part is listed as its entry is
@@ -124,8 +132,12 @@ export function termsOfPhoto(photo: Photo, places?: Places, marks = photo.marks)
 }
 
 /** @param isEmptied - default: whether the trash was emptied of it */
-export function trashTerms({ sha256, record }: Photo, isEmptied = endOf(record)?.isPurgeWanted ?? false): string[] {
-  return [isEmptied ? 'emptied' : 'trash', `trashed\0${sha256}`]
+export function trashTerms(
+  { sha256, owner, record }: Photo,
+  isEmptied = endOf(record)?.isPurgeWanted ?? false
+): string[] {
+  const name = isEmptied ? 'emptied' : 'trash'
+  return [name, `${name}-owner\0${owner ?? NOBODY}`, `trashed\0${sha256}`]
 }
 
 /** What photos are found by. */

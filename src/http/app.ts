@@ -2,6 +2,8 @@ import { createServer as createPlainServer, type IncomingMessage, type ServerRes
 import { type FastifyRequest, fastify } from 'fastify'
 import type { ErrorCode } from '../core/errors.js'
 import { invariant } from '../core/invariant.js'
+import type { Principal } from '../domain/principal.js'
+import type { Photos } from '../photos/photos.js'
 import type { HttpComponents, HttpInit } from './native/components.js'
 import { HotPath } from './native/hot-path.js'
 import { discardBody, readJson } from './native/json-body.js'
@@ -36,6 +38,7 @@ import { addFindSimilarRoute, addSimilarityRoutes } from './native/routes/simila
 import { addTimelineRoutes } from './native/routes/timeline.js'
 import { addUploadRoutes } from './native/routes/uploads.js'
 import type { Schema } from './native/schemas/common.js'
+import { seenLibrary, viewerOf } from './native/seen-library.js'
 import { ClientErrors } from './wire/client-errors.js'
 import { Forwarded } from './wire/forwarded.js'
 import { openGates } from './wire/gate.js'
@@ -56,7 +59,7 @@ const ROUTES_OF_ANY_HOST = new Set(['/health', '/health/live', '/health/ready', 
 
 /** Builds the HTTP API, ready but not listening: {@link HttpServer} makes it listen. */
 export async function buildHttpApp(components: HttpComponents, init: HttpInit): Promise<HttpApp> {
-  const { photos, clock, random, log, logLevel, webFile, meter, accounts } = components
+  const { photos, albums, clock, random, log, logLevel, webFile, meter, accounts } = components
   const timeouts = { ...HTTP_TIMEOUTS, ...init.timeouts }
   const bodies = new RequestBodies(timeouts)
   const ids = new RequestIds(random)
@@ -66,7 +69,8 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   const forwarded = new Forwarded(init.trustProxies ?? [])
   const cookie = accounts && new SessionCookie(accounts.tokens.tags)
   const principals = new Principals({ forwarded, accounts, cookie }, init)
-  const hotPath = new HotPath({ photos, guard, ids, principals })
+  const photosOf = (principal: Principal): Pick<Photos, 'openHot'> => photos.as(viewerOf(components, principal))
+  const hotPath = new HotPath({ photosOf, guard, ids, principals })
   const refusals = new Refusals(
     { clock, log, onProblem, forwarded },
     { lingerMs: timeouts.lingerMs, noSuchPath: 'there is no such path; GET /openapi.json lists all' }
@@ -127,6 +131,8 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   await addOpenApi(app, init.version)
   const context: RouteContext = {
     ...components,
+    seenBy: request => seenLibrary(components, request),
+    whole: { photos, albums },
     init,
     bodies,
     gates: openGates(clock),
@@ -161,13 +167,13 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
     await addPage(app, webFile, log)
   }
   const { similarity } = components
-  if (similarity !== undefined) addSimilarityRoutes(app, { ...context, similarity })
+  if (similarity !== undefined) addSimilarityRoutes(app, context)
   await app.register(async uploads => {
     // Uploads are streamed: the routes read the body themselves.
     uploads.removeAllContentTypeParsers()
     uploads.addContentTypeParser('*', (_request, _body, done) => done(null))
     addUploadRoutes(uploads, context)
-    if (similarity !== undefined) addFindSimilarRoute(uploads, { ...context, similarity })
+    if (similarity !== undefined) addFindSimilarRoute(uploads, context)
   })
   await app.ready()
   invariant(cold !== undefined, 'Fastify has made its handler')

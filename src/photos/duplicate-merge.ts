@@ -46,7 +46,8 @@ export interface MergeReport {
   readonly outcomes: readonly MergeOutcome[]
 }
 
-export interface DuplicateMergeComponents {
+/** What a merge does with photos, for somebody. */
+export interface MergeActs {
   readonly albums: Pick<AlbumNames, 'namesOf'>
   /** @returns what is said of a photo that lives. @throws `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED` */
   readonly said: (id: PhotoId) => Promise<Said>
@@ -61,73 +62,77 @@ export interface DuplicateMergeComponents {
  * of them between the two is merged as well. Doing it again does nothing.
  */
 export class DuplicateMerge {
-  readonly #components: DuplicateMergeComponents
   readonly #lock = new KeyedLock()
-
-  constructor(components: DuplicateMergeComponents) {
-    this.#components = components
-  }
 
   /**
    * @throws `ERR_BAD_PARAMETER`; `ERR_PHOTO_NOT_FOUND` and `ERR_PHOTO_DELETED` of the one to keep, and what an edit of it throws:
    * then nothing was deleted
    */
-  async run({ keep, remove, merge = MERGEABLE }: MergeRequest): Promise<MergeReport> {
+  async run({ keep, remove, merge = MERGEABLE }: MergeRequest, acts: MergeActs): Promise<MergeReport> {
     if (remove.length > MERGED_PHOTOS_MAX)
       throw badField('remove', `at most ${MERGED_PHOTOS_MAX} photos can be merged at once`)
     if (remove.includes(keep)) throw badField('remove', 'remove must not name the photo that is kept')
-    return this.#lock.run(ONE_AT_A_TIME, () => this.#merge(keep, [...new Set(remove)], new Set(merge)))
+    return this.#lock.run(ONE_AT_A_TIME, () => merged(keep, [...new Set(remove)], new Set(merge), acts))
   }
+}
 
-  async #merge(keep: PhotoId, remove: readonly PhotoId[], what: ReadonlySet<Mergeable>): Promise<MergeReport> {
-    const { said, give } = this.#components
-    await said(keep)
-    const outcomes = new Map<PhotoId, MergeOutcome>()
-    let gained = NOTHING_GAINED
-    for (let round = 0; round < ROUNDS_MAX; round++) {
-      const left = remove.filter(id => !outcomes.has(id))
-      if (left.length === 0) break
-      const read = new Map<PhotoId, Said>()
-      await someAtOnce(left, async id => {
-        await said(id).then(
-          it => read.set(id, it),
-          err => outcomes.set(id, outcomeOf(id, err))
-        )
-      })
-      await give(keep, before => {
-        const sources = left.flatMap(id => read.get(id) ?? [])
-        const more = gainedFrom(before, sources, what)
-        gained = bothGained(gained, more)
-        return more
-      })
-      await this.#removeAll(read, outcomes)
-    }
-    const albums = gained.albums.map(label => {
-      const { ids, titles } = this.#components.albums.namesOf([label])
-      return { id: ids[0], name: titles[0] ?? label }
-    })
-    return {
-      gained,
-      albums,
-      outcomes: remove.map(photoId => outcomes.get(photoId) ?? failed(photoId, 'ERR_PRECONDITION_FAILED'))
-    }
-  }
-
-  /** Leaves those without an outcome of which people say something else by now. */
-  async #removeAll(merged: ReadonlyMap<PhotoId, Said>, outcomes: Map<PhotoId, MergeOutcome>): Promise<void> {
-    await someAtOnce(merged, async ([photoId, before]) => {
-      let isOutdated = false
-      const allow = (now: Said): void => {
-        isOutdated = !saysTheSame(before, now)
-        if (isOutdated) throw new SheafError('ERR_PRECONDITION_FAILED')
-      }
-      const outcome = await this.#components.remove(photoId, allow).then(
-        (): MergeOutcome => ({ photoId, state: 'deleted', error: undefined }),
-        (err: unknown) => outcomeOf(photoId, err)
+async function merged(
+  keep: PhotoId,
+  remove: readonly PhotoId[],
+  what: ReadonlySet<Mergeable>,
+  acts: MergeActs
+): Promise<MergeReport> {
+  const { said, give } = acts
+  await said(keep)
+  const outcomes = new Map<PhotoId, MergeOutcome>()
+  let gained = NOTHING_GAINED
+  for (let round = 0; round < ROUNDS_MAX; round++) {
+    const left = remove.filter(id => !outcomes.has(id))
+    if (left.length === 0) break
+    const read = new Map<PhotoId, Said>()
+    await someAtOnce(left, async id => {
+      await said(id).then(
+        it => read.set(id, it),
+        err => outcomes.set(id, outcomeOf(id, err))
       )
-      if (!isOutdated) outcomes.set(photoId, outcome)
     })
+    await give(keep, before => {
+      const sources = left.flatMap(id => read.get(id) ?? [])
+      const more = gainedFrom(before, sources, what)
+      gained = bothGained(gained, more)
+      return more
+    })
+    await removeAll(read, outcomes, acts)
   }
+  const albums = gained.albums.map(label => {
+    const { ids, titles } = acts.albums.namesOf([label])
+    return { id: ids[0], name: titles[0] ?? label }
+  })
+  return {
+    gained,
+    albums,
+    outcomes: remove.map(photoId => outcomes.get(photoId) ?? failed(photoId, 'ERR_PRECONDITION_FAILED'))
+  }
+}
+
+/** Leaves those without an outcome of which people say something else by now. */
+async function removeAll(
+  merged: ReadonlyMap<PhotoId, Said>,
+  outcomes: Map<PhotoId, MergeOutcome>,
+  { remove }: MergeActs
+): Promise<void> {
+  await someAtOnce(merged, async ([photoId, before]) => {
+    let isOutdated = false
+    const allow = (now: Said): void => {
+      isOutdated = !saysTheSame(before, now)
+      if (isOutdated) throw new SheafError('ERR_PRECONDITION_FAILED')
+    }
+    const outcome = await remove(photoId, allow).then(
+      (): MergeOutcome => ({ photoId, state: 'deleted', error: undefined }),
+      (err: unknown) => outcomeOf(photoId, err)
+    )
+    if (!isOutdated) outcomes.set(photoId, outcome)
+  })
 }
 
 async function someAtOnce<Item>(items: Iterable<Item>, work: (item: Item) => Promise<void>): Promise<void> {

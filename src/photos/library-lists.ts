@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.js'
 import { SheafError } from '../core/errors.js'
+import { eachInTurns } from '../core/turn.js'
 import type { Filters } from '../directory/cursor.js'
 import type { Directory } from '../directory/directory.js'
 import type { Death } from '../directory/keys.js'
@@ -12,17 +13,20 @@ import { PackedIds } from '../domain/packed-ids.js'
 import { PHOTO_KIND, viewPhoto } from '../domain/photo.js'
 import { ENTRY, type LabelField } from '../domain/terms.js'
 import { blobOf } from '../store/photo-needles.js'
-import type { AlbumNames } from './albums/album-names.js'
-import { filtersOf } from './list-filters.js'
+import type { AlbumCatalog } from './albums/album-catalog.js'
+import { type AlbumNames, namesSeen } from './albums/album-names.js'
+import { filtersOf, trashFilters } from './list-filters.js'
 import { NOBODY_KNOWN, type OwnerNames, ownerNamed } from './photo-owners.js'
 import { badField } from './photo-rules.js'
 import type { ListedPhoto, ListFilters, PhotoCopies } from './photo-types.js'
+import { ALL_SEEING, type Viewer } from './viewers/viewer.js'
 
 export interface LibraryListsComponents {
   readonly directory: Pick<
     Directory,
     | 'labels'
     | 'count'
+    | 'countFor'
     | 'countsOf'
     | 'query'
     | 'allMatches'
@@ -32,7 +36,7 @@ export interface LibraryListsComponents {
     | 'language'
     | 'isAskedBy'
   >
-  readonly albums: AlbumNames & { readonly size: number }
+  readonly albums: AlbumNames & Pick<AlbumCatalog, 'size' | 'ids'>
   /** Default: nobody is known by name. */
   readonly owners?: OwnerNames
   readonly copies: Pick<PhotoCopies, 'of'>
@@ -93,19 +97,29 @@ export interface LibraryStats {
 }
 
 const MONTH_LENGTH = 'yyyy-mm'.length
-const TRASH: Filters = { terms: ['trash'], words: [] }
 const NO_TIMELINE: Timeline = { total: 0, revision: 'none', buckets: [] }
 
 /** What there is in the library beside single photos: tags, the time line, the trash. */
 export class LibraryLists {
   readonly #components: LibraryListsComponents
+  readonly #viewer: Viewer
+  readonly #albums: AlbumNames
 
-  constructor(components: LibraryListsComponents) {
+  constructor(components: LibraryListsComponents, viewer = ALL_SEEING) {
+    const { albums } = components
     this.#components = components
+    this.#viewer = viewer
+    this.#albums = viewer === ALL_SEEING ? albums : namesSeen(albums, id => viewer.mayWithAlbum('see', id))
+  }
+
+  /** @returns the same lists, of what somebody sees */
+  as(viewer: Viewer): LibraryLists {
+    return new LibraryLists(this.#components, viewer)
   }
 
   async labels(field: LabelField, query: LabelsQuery): Promise<LabelPage> {
-    const labels = await this.#components.directory.labels(field, { ...query, limit: query.limit + 1 })
+    const audiences = await this.#viewer.audiences()
+    const labels = await this.#components.directory.labels(field, { ...query, audiences, limit: query.limit + 1 })
     const page = labels.slice(0, query.limit)
     return { labels: page, nextAfter: labels.length > page.length ? page.at(-1)?.name : undefined }
   }
@@ -116,13 +130,13 @@ export class LibraryLists {
    * @throws `ERR_BAD_PARAMETER`, `ERR_INDEX_BUILDING`, the signal's reason
    */
   async timeline(query: ListFilters, signal?: AbortSignal): Promise<Timeline> {
-    const filters = this.#filtersOf(query)
+    const filters = await this.#filtersOf(query)
     return filters === undefined ? NO_TIMELINE : this.#components.directory.timeline(filters, signal)
   }
 
   /** @throws as `timeline`; `ERR_NO_SUCH_BUCKET` */
   async timelineBucket(query: ListFilters, key: string, signal?: AbortSignal): Promise<TimelineBucket> {
-    const filters = this.#filtersOf(query)
+    const filters = await this.#filtersOf(query)
     if (filters === undefined) throw new SheafError('ERR_NO_SUCH_BUCKET')
     return this.#components.directory.timelineBucket(filters, key, signal)
   }
@@ -135,7 +149,10 @@ export class LibraryLists {
   async selected({ list, filters: query }: SelectedList, signal?: AbortSignal): Promise<PackedIds> {
     const { directory } = this.#components
     const inTimeline = list === 'timeline'
-    const filters = list === 'trash' ? TRASH : inTimeline ? this.#filtersOf(query) : this.#listFiltersOf(query)
+    const filters =
+      list === 'trash'
+        ? trashFilters('trash', this.#viewer.trashOwners())
+        : await (inTimeline ? this.#filtersOf(query) : this.#listFiltersOf(query))
     if (filters === undefined) return new PackedIds()
     const ids = await directory.allMatches(filters, { inTimeline, max: SELECTED_PHOTOS_MAX, signal })
     if (ids.size > SELECTED_PHOTOS_MAX)
@@ -143,17 +160,19 @@ export class LibraryLists {
     return ids
   }
 
-  #listFiltersOf(query: ListFilters): Filters | undefined {
-    return filtersOf(query, this.#components.directory, this.#components.albums)
+  async #listFiltersOf(query: ListFilters): Promise<Filters | undefined> {
+    const filters = filtersOf(query, this.#components.directory, this.#albums)
+    return filters && { ...filters, audiences: await this.#viewer.audiences() }
   }
 
-  #filtersOf(query: ListFilters): Filters | undefined {
+  #filtersOf(query: ListFilters): Promise<Filters | undefined> {
     return this.#listFiltersOf({ sort: 'taken', ...query })
   }
 
   /** Costs what a time line of everything does. @throws `ERR_INDEX_BUILDING`, the signal's reason */
   async stats(signal?: AbortSignal): Promise<LibraryStats> {
-    const { directory, albums } = this.#components
+    const { directory } = this.#components
+    const audiences = await this.#viewer.audiences()
     if (!isTermOf(directory.language, 'emptied')) throw new SheafError('ERR_INDEX_BUILDING')
     const { buckets } = await this.timeline({}, signal)
     const months = new Map<string, number>()
@@ -161,18 +180,21 @@ export class LibraryLists {
       const month = from.slice(0, MONTH_LENGTH)
       months.set(month, (months.get(month) ?? 0) + count)
     }
-    const countsOf = (name: string): Promise<ReadonlyMap<string, number>> => directory.countsOf(name, STATS_TYPES_MAX)
+    const countsOf = (name: string): Promise<ReadonlyMap<string, number>> =>
+      directory.countsOf(name, STATS_TYPES_MAX, audiences)
+    const countOf = async (term: string): Promise<number> =>
+      audiences === undefined ? directory.count(term) : directory.countFor(term, audiences)
     // of a type its first part is counted, too
     const isWhole = ([type]: readonly [string, number]): boolean => type.includes('/')
     return {
       counts: {
-        photos: directory.count('all'),
-        entries: directory.count(ENTRY),
-        favourites: directory.count('favourite'),
-        archived: directory.count('archived'),
-        trash: directory.count('trash'),
-        emptied: directory.count('emptied'),
-        albums: albums.size
+        photos: await countOf('all'),
+        entries: await countOf(ENTRY),
+        favourites: await countOf('favourite'),
+        archived: await countOf('archived'),
+        trash: this.#countTrash('trash'),
+        emptied: this.#countTrash('emptied'),
+        albums: await this.#countAlbums()
       },
       kinds: await countsOf('kind'),
       types: new Map([...(await countsOf('type'))].filter(isWhole)),
@@ -188,9 +210,11 @@ export class LibraryLists {
    * @throws `ERR_BAD_CURSOR`, `ERR_INDEX_BUILDING`, the signal's reason
    */
   async trash({ limit, cursor, emptied = false }: TrashQuery, signal?: AbortSignal): Promise<TrashPage> {
-    const { directory, albums, owners = NOBODY_KNOWN, clock, copies, undoLeftMs } = this.#components
-    const query = { terms: [emptied ? 'emptied' : 'trash'], words: [], limit, ...(cursor !== undefined && { cursor }) }
-    const { records, total, nextCursor } = await directory.query(query, signal)
+    const { directory, owners = NOBODY_KNOWN, clock, copies, undoLeftMs } = this.#components
+    const list = emptied ? 'emptied' : 'trash'
+    const filters = trashFilters(list, this.#viewer.trashOwners())
+    const query = { ...filters, limit, ...(cursor !== undefined && { cursor }) }
+    const { records, nextCursor } = await directory.query(query, signal)
     const deaths = await directory.deathsOf(records.map(({ id }) => ({ kind: PHOTO_KIND, id })))
     const photos = records.map((record, i): TrashedPhoto => {
       const photo = viewPhoto(record)
@@ -200,7 +224,7 @@ export class LibraryLists {
       const leftMs = death === undefined ? 0 : Math.max(0, undoLeftMs(death))
       return {
         photo,
-        albums: albums.namesOf(photo.albums),
+        albums: this.#albums.namesOf(photo.albums),
         owner: ownerNamed(owners, photo.owner),
         copies: held,
         deletedAtMs: hlcMs(photo.version.hlc),
@@ -208,6 +232,22 @@ export class LibraryLists {
         isRestorable: held > 0 && leftMs > 0
       }
     })
-    return { photos, total, nextCursor }
+    return { photos, total: this.#countTrash(list), nextCursor }
+  }
+
+  #countTrash(list: 'trash' | 'emptied'): number {
+    const { directory } = this.#components
+    const { terms, anyOf = [] } = trashFilters(list, this.#viewer.trashOwners())
+    return [...terms, ...anyOf.flat()].reduce((sum, term) => sum + directory.count(term), 0)
+  }
+
+  async #countAlbums(): Promise<number> {
+    const { albums } = this.#components
+    if (this.#viewer === ALL_SEEING) return albums.size
+    let count = 0
+    await eachInTurns(albums.ids(), id => {
+      if (this.#viewer.mayWithAlbum('see', id)) count++
+    })
+    return count
   }
 }

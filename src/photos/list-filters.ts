@@ -69,6 +69,12 @@ export function filtersOf(query: ListFilters, index: AskedIndex, albums: AlbumNa
   return { terms, words, anyOf, order: sort, fromMs, toMs }
 }
 
+/** @param owners - whose photos are wanted; undefined: everybody's. @returns what the trash, or what it was emptied of, asks the directory for */
+export function trashFilters(list: 'trash' | 'emptied', owners: readonly string[] | undefined): Filters {
+  if (owners === undefined) return { terms: [list], words: [] }
+  return { terms: [], words: [], anyOf: [owners.map(owner => `${list}-owner\0${owner}`)] }
+}
+
 /** @throws `ERR_BAD_PARAMETER` */
 function requireUserId(text: string): UserId {
   const id = parseUserId(text)

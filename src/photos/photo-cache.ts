@@ -90,10 +90,12 @@ export class PhotoCache {
 
   // --- hot originals ---
 
-  /** @returns undefined unless the photo is hot, its bytes are intact where they were last seen, and there is memory for them */
-  openHot(idText: string): HotContent | undefined {
+  /**
+   * @param isOpen - whether it may be read
+   * @returns undefined unless the photo is hot, its bytes are intact where they were last seen, and there is memory for them */
+  openHot(idText: string, isOpen: (head: ContentHead) => boolean): HotContent | undefined {
     const entry = this.#hot.get(idText)
-    if (entry === undefined) return undefined
+    if (entry === undefined || !isOpen(entry.head)) return undefined
     const { size } = entry.head
     if (entry.location !== undefined && this.#untaken?.tryTake(size) === false) return undefined
     const content = entry.location === undefined ? this.#openKept(entry) : this.#openLocal(entry, entry.location)

@@ -1,4 +1,5 @@
 import { hasCode, SheafError } from '../core/errors.js'
+import { albumsIn, photoAudience } from '../domain/audience.js'
 import { GENERATION_MAX } from '../domain/entry.js'
 import { hlcMs } from '../domain/hlc.js'
 import type { ActorId, PhotoId } from '../domain/ids.js'
@@ -22,9 +23,11 @@ import { endOf } from '../domain/tombstone.js'
 import { blobOf, dataDraft, manifestDraft, needleCount, type PhotoBlob } from '../store/photo-needles.js'
 import { type RecordWriter, requireEpoch, requireLive } from '../store/record-writer.js'
 import type { NeedleStore } from '../volumes/needle-store.js'
+import { requireMayWithAlbum } from './albums/album-lookup.js'
 import type { PhotoReader } from './photo-reader.js'
 import { checkEdited, requirePast } from './photo-rules.js'
 import type { ContentHead, Precondition } from './photo-types.js'
+import { requireMay, type Viewer } from './viewers/viewer.js'
 
 export interface PhotoEditsComponents {
   readonly store: NeedleStore
@@ -34,18 +37,20 @@ export interface PhotoEditsComponents {
   readonly actor: () => ActorId
 }
 
-/** Changes to existing photos. Each resolves to the record after the change. */
+/** Changes to existing photos, as far as somebody may make them. Each resolves to the record after the change. */
 export class PhotoEdits {
   readonly #store: NeedleStore
   readonly #writer: RecordWriter
   readonly #reader: PhotoReader
   readonly #actor: () => ActorId
+  readonly #viewer: Viewer
 
-  constructor({ store, writer, reader, actor }: PhotoEditsComponents) {
+  constructor({ store, writer, reader, actor }: PhotoEditsComponents, viewer: Viewer) {
     this.#store = store
     this.#writer = writer
     this.#reader = reader
     this.#actor = actor
+    this.#viewer = viewer
   }
 
   /** @param checked - by `checkPatch` */
@@ -56,9 +61,11 @@ export class PhotoEdits {
   /** @param editOf - gives the edit of the photo as it is then */
   edit(id: PhotoId, editOf: (photo: Photo) => PhotoEdit, condition?: Precondition): Promise<DirectoryRecord> {
     return this.#writer.edit(id, (before, photo) => {
+      requireMay(this.#viewer, 'edit', photo)
       requireLive(photo)
       condition?.({ etag: metaEtag(before) })
       const edit = editOf(photo)
+      this.#requireAlbums(photo, edit)
       if (edit.takenAt) requirePast(edit.takenAt, hlcMs(photo.createdAt))
       return { changes: editChanges(photo, edit), check: checkEdited }
     })
@@ -66,6 +73,7 @@ export class PhotoEdits {
 
   remove(id: PhotoId, condition?: Precondition): Promise<DirectoryRecord> {
     return this.#writer.edit(id, (before, photo) => {
+      requireMay(this.#viewer, 'delete', photo)
       condition?.(validatorsOf(photo, 'orig'))
       return photo.deleted ? undefined : { changes: deleteChanges(before) }
     })
@@ -74,6 +82,7 @@ export class PhotoEdits {
   /** @param allow - throws to refuse. @throws `ERR_PHOTO_DELETED` */
   removeLive(id: PhotoId, allow: (photo: Photo) => void): Promise<DirectoryRecord> {
     return this.#writer.edit(id, (before, photo) => {
+      requireMay(this.#viewer, 'delete', photo)
       requireLive(photo)
       allow(photo)
       return { changes: deleteChanges(before) }
@@ -83,6 +92,7 @@ export class PhotoEdits {
   /** Harmless where that was said before. @throws `ERR_PHOTO_NOT_DELETED` */
   purge(id: PhotoId): Promise<DirectoryRecord> {
     return this.#writer.edit(id, (before, photo) => {
+      requireMay(this.#viewer, 'delete', photo)
       if (!photo.deleted) throw new SheafError('ERR_PHOTO_NOT_DELETED', undefined, { details: { photo_id: id } })
       return endOf(before)?.isPurgeWanted === true ? undefined : { changes: purgeChanges(before) }
     })
@@ -96,6 +106,7 @@ export class PhotoEdits {
    */
   undelete(id: PhotoId, condition?: Precondition): Promise<DirectoryRecord> {
     return this.#writer.edit(id, async (before, photo) => {
+      requireMay(this.#viewer, 'delete', photo)
       condition?.(validatorsOf(photo, 'orig'))
       if (!photo.deleted) return undefined
       if (photo.generation === GENERATION_MAX)
@@ -135,10 +146,20 @@ export class PhotoEdits {
   /** @param n - from 1, as `conflicts` numbers them */
   restore(id: PhotoId, n: number, condition?: Precondition): Promise<DirectoryRecord> {
     return this.#writer.edit(id, (before, photo) => {
+      requireMay(this.#viewer, 'edit', photo)
       requireLive(photo)
       condition?.({ etag: metaEtag(before) })
       return { changes: restoreChanges(before, n), check: checkEdited }
     })
+  }
+
+  /** @throws `ERR_FORBIDDEN`, `ERR_ALBUM_NOT_FOUND` */
+  #requireAlbums(photo: Photo, { albums: { add = [], remove = [] } = {} }: PhotoEdit): void {
+    const viewer = this.#viewer
+    if (add.length > 0) requireMay(viewer, 'give', photo)
+    const isOwn = viewer.may('give', photoAudience(photo))
+    for (const id of albumsIn(add)) requireMayWithAlbum(viewer, 'add', id)
+    for (const id of albumsIn(remove)) if (!isOwn && photo.albums.includes(id)) requireMayWithAlbum(viewer, 'edit', id)
   }
 
   /** @returns false when some bytes of the blob are no longer reachable */

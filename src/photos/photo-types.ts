@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../core/errors.js'
 import type { Order } from '../directory/index-keys.js'
+import type { PhotoAudience } from '../domain/audience.js'
 import type { Hlc } from '../domain/hlc.js'
 import type { Cookie, PhotoId, UserId } from '../domain/ids.js'
 import type { AltKey, Marks, Photo, PhotoEdit, SetEdit } from '../domain/photo.js'
@@ -88,6 +89,8 @@ export interface ContentHead {
   /** Strong and quoted, ready for the header: the bytes' sha256. */
   readonly etag: string
   readonly contentType: string
+  /** By which it is decided who reads it. */
+  readonly audience: PhotoAudience
   /** When the photo was created, ms since the Unix epoch: its bytes never change within a generation. */
   readonly lastModifiedMs: number
 }

@@ -17,7 +17,6 @@ import {
 import { blobOf, dataDraft, manifestDraft, type PhotoBlob } from '../store/photo-needles.js'
 import { type RecordWriter, requireEpoch, requireLive, requireRecord } from '../store/record-writer.js'
 import type { NeedleStore } from '../volumes/needle-store.js'
-import { type AlbumNames, labelsFor } from './albums/album-names.js'
 import type { BlobIntake } from './blob-intake.js'
 import { mediaType } from './media-type.js'
 import { checkIdempotencyKey, checkLabels, checkMinCopies, checkStatements, nameOf } from './photo-rules.js'
@@ -34,7 +33,6 @@ export interface PhotoUploadsComponents {
   readonly directory: Pick<Directory, 'lookUp' | 'newestWith'>
   readonly writer: RecordWriter
   readonly intake: BlobIntake
-  readonly albums: AlbumNames
   readonly clock: Clock
   readonly random: Random
   /** The current epoch. */
@@ -74,10 +72,17 @@ export class PhotoUploads {
     this.#init = init
   }
 
-  /** @throws as `Photos.upload` says */
-  async upload(body: Body, options: UploadOptions): Promise<UploadReceipt> {
+  /**
+   * @param labelsOf - gives the labels for what albums are called; throws to refuse
+   * @throws as `Photos.upload` says
+   */
+  async upload(
+    body: Body,
+    options: UploadOptions,
+    labelsOf: (albums: readonly string[]) => readonly string[]
+  ): Promise<UploadReceipt> {
     this.#components.writer.admit()
-    const checked = this.#check(options)
+    const checked = this.#check(options, labelsOf)
     const { idempotency } = checked
     if (idempotency === undefined) return this.#create(body, options, checked)
     return this.#lock.run(idempotency, async () => {
@@ -147,13 +152,16 @@ export class PhotoUploads {
     return this.#acknowledge(storedUpload(same, 'orig'), blobOf(same, 'orig'), minCopies)
   }
 
-  #check({ filename, tags, albums, idempotencyKey, owner, minCopies, ...statements }: UploadOptions): CheckedOptions {
+  #check(
+    { filename, tags, albums, idempotencyKey, owner, minCopies, ...statements }: UploadOptions,
+    labelsOf: (albums: readonly string[]) => readonly string[]
+  ): CheckedOptions {
     const name = nameOf(filename)
     return {
       ...checkStatements(statements, name, this.#components.clock.now()),
       name,
       tags: checkLabels('tags', tags),
-      albums: labelsFor(this.#components.albums, checkLabels('albums', albums)),
+      albums: labelsOf(checkLabels('albums', albums)),
       idempotency: idempotencyKey === undefined ? undefined : idempotencyOf(checkIdempotencyKey(idempotencyKey), owner),
       owner,
       minCopies: checkMinCopies(minCopies ?? this.#init.minCopies)

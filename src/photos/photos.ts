@@ -4,6 +4,7 @@ import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
 import { turn } from '../core/turn.js'
 import type { Directory } from '../directory/directory.js'
+import { albumsIn, type PhotoAct, photoAudience } from '../domain/audience.js'
 import { TAKEN_MS_MIN } from '../domain/date-text.js'
 import { viewLooks } from '../domain/findings.js'
 import type { ActorId, Cookie, PhotoId, VolumeId } from '../domain/ids.js'
@@ -28,13 +29,14 @@ import type { LaidOut } from '../store/laid-out.js'
 import { blobOf, dataIdentity } from '../store/photo-needles.js'
 import { photoNotFound, type RecordWriter, requireLive, requireRecord } from '../store/record-writer.js'
 import type { NeedleStore } from '../volumes/needle-store.js'
-import { type AlbumNames, LABELS_ONLY, setEditFor } from './albums/album-names.js'
+import { requireMayWithAlbum } from './albums/album-lookup.js'
+import { type AlbumNames, LABELS_ONLY, labelsFor, namesSeen, setEditFor } from './albums/album-names.js'
 import { forEach } from './batch.js'
 import { BlobIntake } from './blob-intake.js'
 import { ByteBudget } from './byte-budget.js'
 import { DuplicateMerge, type MergeReport, type MergeRequest } from './duplicate-merge.js'
 import { findKnown } from './known-photos.js'
-import { filtersOf } from './list-filters.js'
+import { filtersOf, trashFilters } from './list-filters.js'
 import type { CacheStats, PhotoCache } from './photo-cache.js'
 import { PhotoEdits, validatorsOf } from './photo-edits.js'
 import { NOBODY_KNOWN, type OwnerNames, ownerNamed } from './photo-owners.js'
@@ -63,6 +65,7 @@ import type {
 } from './photo-types.js'
 import { PhotoUploads } from './photo-uploads.js'
 import type { UploadSpool } from './upload-spool.js'
+import { ALL_SEEING, requireMay, type Viewer } from './viewers/viewer.js'
 
 const UPLOADS_IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024
 /** Chunks of uploads on disk that are in memory at once, to be stored. */
@@ -118,68 +121,58 @@ export interface PhotosInit {
   readonly requireCookie: boolean
 }
 
-/** Everything a client can do with photos, similarity excepted. */
-export class Photos {
-  readonly #directory: PhotosComponents['directory']
-  readonly #log: Logger
-  readonly #requireCookie: boolean
-  readonly #laidOut: PhotosComponents['laidOut']
-  readonly #fetchRecord: PhotosComponents['fetchRecord']
-  readonly #copies: PhotoCopies
-  readonly #albums: AlbumNames
-  readonly #owners: OwnerNames
-  readonly #reader: PhotoReader
-  readonly #cache: PhotoCache
-  readonly #uploads: PhotoUploads
-  readonly #edits: PhotoEdits
-  readonly #merges: DuplicateMerge
+/** What the photos of all viewers share. */
+interface PhotosParts extends PhotosComponents {
+  readonly requireCookie: boolean
+  readonly copies: PhotoCopies
+  readonly albums: AlbumNames
+  readonly owners: OwnerNames
+  readonly uploads: PhotoUploads
+  readonly merges: DuplicateMerge
+}
 
-  constructor(components: PhotosComponents, init: PhotosInit) {
-    const { store, directory, writer, reader, albums = LABELS_ONLY, copies = copiesOn(reader) } = components
-    const { chunkBytes, maxUploadBytes, minCopies = 1 } = init
+/** Everything that somebody can do with photos, similarity excepted. */
+export class Photos {
+  readonly #parts: PhotosParts
+  readonly #viewer: Viewer
+  readonly #albums: AlbumNames
+  readonly #edits: PhotoEdits
+
+  private constructor(parts: PhotosParts, viewer: Viewer) {
+    this.#parts = parts
+    this.#viewer = viewer
+    this.#albums = viewer === ALL_SEEING ? parts.albums : namesSeen(parts.albums, id => viewer.mayWithAlbum('see', id))
+    this.#edits = new PhotoEdits(parts, viewer)
+  }
+
+  /** @returns all photos, for the node itself */
+  static create(components: PhotosComponents, init: PhotosInit): Photos {
+    const { directory, reader, cache, albums = LABELS_ONLY, copies = copiesOn(reader), spool } = components
+    const { chunkBytes, maxUploadBytes, minCopies = 1, requireCookie } = init
     const bytesMax = init.uploadsInFlightBytesMax ?? UPLOADS_IN_FLIGHT_BYTES_MAX
     const memory = new ByteBudget({ bytesMax, waitersMax: 0 })
     // whoever waits for it has a file, and the spool bounds their number
     const readBackBytesMax = init.readBackBytesMax ?? READ_BACK_CHUNKS * chunkBytes
     const readBack = new ByteBudget({ bytesMax: readBackBytesMax, waitersMax: Number.POSITIVE_INFINITY })
-    const { spool } = components
     const intake = new BlobIntake({ memory, readBack, spool }, { chunkBytes, maxBytes: maxUploadBytes })
-    this.#directory = directory
-    this.#log = components.log
-    this.#requireCookie = init.requireCookie
-    this.#fetchRecord = components.fetchRecord
-    this.#laidOut = components.laidOut
-    this.#copies = copies
-    this.#albums = albums
-    this.#owners = components.owners ?? NOBODY_KNOWN
-    this.#reader = reader
-    this.#cache = components.cache
-    this.#uploads = new PhotoUploads({ ...components, writer, intake, copies, albums }, { chunkBytes, minCopies })
-    this.#edits = new PhotoEdits({ store, writer, reader, actor: components.actor })
-    this.#merges = new DuplicateMerge({
-      albums,
-      said: async id => this.#said(await this.#livePhoto(id)),
-      give: async (id, gainOf) => {
-        let edit: PhotoEdit = {}
-        await this.#edits.edit(id, photo => {
-          edit = editOf(gainOf(this.#said(photo)))
-          return edit
-        })
-        await this.#labelPartners(id, edit)
-      },
-      remove: async (id, allow) => {
-        await this.#edits.removeLive(id, photo => allow(this.#said(photo)))
-      }
-    })
+    const uploads = new PhotoUploads({ ...components, intake, copies }, { chunkBytes, minCopies })
     directory.onChange(changes => {
       for (const { key, after } of changes) {
-        if (after !== undefined && isLive(after)) this.#cache.forgetHead(key.id)
-        else this.#cache.forget(key.id)
+        if (after !== undefined && isLive(after)) cache.forgetHead(key.id)
+        else cache.forget(key.id)
       }
     })
     directory.onOpaque(keys => {
-      for (const { id } of keys) this.#cache.forget(id)
+      for (const { id } of keys) cache.forget(id)
     })
+    const { owners = NOBODY_KNOWN } = components
+    const merges = new DuplicateMerge()
+    return new Photos({ ...components, requireCookie, copies, albums, owners, uploads, merges }, ALL_SEEING)
+  }
+
+  /** @returns the same photos, as far as somebody sees them and may change them */
+  as(viewer: Viewer): Photos {
+    return viewer === this.#viewer ? this : new Photos(this.#parts, viewer)
   }
 
   /**
@@ -190,7 +183,7 @@ export class Photos {
    * `copies` are in the details), what the body and the store throw
    */
   upload(body: Body, options: UploadOptions): Promise<UploadReceipt> {
-    return this.#uploads.upload(body, options)
+    return this.#parts.uploads.upload(body, options, albums => this.#labelsToAdd(albums))
   }
 
   /**
@@ -200,7 +193,8 @@ export class Photos {
    */
   async addSize(id: PhotoId, alt: Exclude<AltKey, 'orig'>, body: Body, options: BodyOptions): Promise<UploadReceipt> {
     await this.#ensureRecord(id)
-    return this.#uploads.addSize(id, alt, body, options)
+    requireMay(this.#viewer, 'edit', viewPhoto(requireRecord(this.#parts.directory, id)))
+    return this.#parts.uploads.addSize(id, alt, body, options)
   }
 
   /**
@@ -215,13 +209,13 @@ export class Photos {
     const blob = blobOf(photo, alt) ?? (standsIn(photo) ? blobOf(photo, 'orig') : undefined)
     if (blob === undefined) throw missingSize(photo)
     const head = headOf(photo, alt)
-    const [copy] = this.#reader.copies(blob, 0)
-    if (alt === 'orig' && blob.chunkBytes === 0 && (copy !== undefined || this.#cache.has(blob, 0))) {
-      this.#cache.remember(head, blob, copy?.identity ?? dataIdentity(blob, 0), copy?.location)
+    const [copy] = this.#parts.reader.copies(blob, 0)
+    if (alt === 'orig' && blob.chunkBytes === 0 && (copy !== undefined || this.#parts.cache.has(blob, 0))) {
+      this.#parts.cache.remember(head, blob, copy?.identity ?? dataIdentity(blob, 0), copy?.location)
     }
-    const source = copy === undefined ? await this.#reader.source(blob) : 'local'
+    const source = copy === undefined ? await this.#parts.reader.source(blob) : 'local'
     if (source === undefined) throw new SheafError('ERR_BYTES_UNREACHABLE', undefined, { details: { photo_id: id } })
-    return { head, source, stream: (start, end) => this.#reader.stream(blob, start, end) }
+    return { head, source, stream: (start, end) => this.#parts.reader.stream(blob, start, end) }
   }
 
   /**
@@ -233,18 +227,19 @@ export class Photos {
     const photo = this.#openable(id, await this.#ensureRecord(id), cookie)
     const [motion, blob] = [motionOf(photo), blobOf(photo, 'orig')]
     if (motion === undefined || blob === undefined) throw missingMotion(photo)
-    const source = await this.#reader.source(blob)
+    const source = await this.#parts.reader.source(blob)
     if (source === undefined) throw new SheafError('ERR_BYTES_UNREACHABLE', undefined, { details: { photo_id: id } })
-    const stream: Content['stream'] = (start, end) => this.#reader.stream(blob, motion.at + start, motion.at + end)
+    const stream: Content['stream'] = (start, end) =>
+      this.#parts.reader.stream(blob, motion.at + start, motion.at + end)
     return { head: headOfMotion(photo, motion), source, stream }
   }
 
   /** @throws `ERR_PHOTO_NOT_FOUND`, also for a wrong cookie, `ERR_PHOTO_DELETED` */
   #openable(id: PhotoId, known: 'recorded' | 'buried', cookie: Cookie | undefined): Photo {
-    const needsCookie = this.#requireCookie || cookie !== undefined
+    const needsCookie = this.#parts.requireCookie || cookie !== undefined
     // which cookie a buried photo had is not known any more
     if (known === 'buried' && needsCookie) throw photoNotFound(id)
-    const photo = viewPhoto(requireRecord(this.#directory, id))
+    const photo = viewPhoto(requireRecord(this.#parts.directory, id))
     if (needsCookie && cookie !== photo.cookie) throw photoNotFound(id)
     requireLive(photo)
     return photo
@@ -257,17 +252,24 @@ export class Photos {
    * @returns undefined: use {@link open}
    */
   openHot(idText: string): HotContent | undefined {
-    return this.#requireCookie ? undefined : this.#cache.openHot(idText)
+    const { requireCookie, cache } = this.#parts
+    if (requireCookie) return undefined
+    try {
+      return cache.openHot(idText, ({ audience }) => this.#viewer.may('see', audience))
+    } catch (err) {
+      if (err instanceof SheafError) return undefined // such as while the directory is being read: `open` reports it
+      throw err
+    }
   }
 
   cacheStats(): CacheStats {
-    return this.#cache.stats()
+    return this.#parts.cache.stats()
   }
 
   /** @throws `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED` */
   async meta(id: PhotoId): Promise<PhotoMeta> {
     await this.#ensureRecord(id)
-    return this.#meta(requireRecord(this.#directory, id))
+    return this.#meta(requireRecord(this.#parts.directory, id))
   }
 
   /**
@@ -300,7 +302,7 @@ export class Photos {
       condition?.(undefined)
       return
     }
-    const partners = withPartners ? this.#partnersOf(id) : []
+    const partners = withPartners ? this.#partnersOf(id, 'delete') : []
     await this.#edits.remove(id, condition)
     for (const partner of partners) await this.#edits.remove(partner)
   }
@@ -312,35 +314,52 @@ export class Photos {
    * @throws as {@link DuplicateMerge.run}; errors of those to be deleted are in their outcomes
    */
   mergeDuplicates(request: MergeRequest): Promise<MergeReport> {
-    return this.#merges.run(request)
+    return this.#parts.merges.run(request, {
+      albums: this.#albums,
+      said: async id => this.#said(await this.#livePhoto(id)),
+      give: async (id, gainOf) => {
+        let edit: PhotoEdit = {}
+        await this.#edits.edit(id, photo => {
+          edit = editOf(gainOf(this.#said(photo)))
+          return edit
+        })
+        await this.#labelPartners(id, edit)
+      },
+      remove: async (id, allow) => {
+        await this.#edits.removeLive(id, photo => allow(this.#said(photo)))
+      }
+    })
   }
 
   /** @throws `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED` */
   async #livePhoto(id: PhotoId): Promise<Photo> {
     await this.#ensureRecord(id)
-    const photo = viewPhoto(requireRecord(this.#directory, id))
+    const photo = viewPhoto(requireRecord(this.#parts.directory, id))
     requireLive(photo)
     return photo
   }
 
-  /** Without albums that are deleted: nobody sees those. */
+  /** Without albums that are deleted, since nobody sees those, and such as the viewer may put nothing into. */
   #said({ albums, ...photo }: Photo): Said {
     const isThere = (label: string): boolean =>
       !this.#albums.isId(label) || this.#albums.namesOf([label]).ids.length > 0
-    return { ...photo, albums: albums.filter(isThere) }
+    const isOpen = (label: string): boolean =>
+      albumsIn([label]).every(id => this.#viewer === ALL_SEEING || this.#viewer.mayWithAlbum('add', id))
+    return { ...photo, albums: albums.filter(label => isThere(label) && isOpen(label)) }
   }
 
   /** What is said of one is said of all that belong together. */
   async #labelPartners(id: PhotoId, { tags, albums, favourite, archived }: PhotoEdit): Promise<void> {
     const edit = { ...(tags && { tags }), ...(albums && { albums }), favourite, archived }
     if (Object.values(edit).every(said => said === undefined)) return
-    for (const partner of this.#partnersOf(id)) await this.#edits.patch(partner, edit)
+    const act = albums?.add === undefined ? 'edit' : 'give'
+    for (const partner of this.#partnersOf(id, act)) await this.#edits.patch(partner, edit)
   }
 
-  /** @returns the live photos that it belongs with, as far as they are known here */
-  #partnersOf(id: PhotoId): PhotoId[] {
+  /** @returns the live photos that it belongs with, as far as they are known here, and may be changed so */
+  #partnersOf(id: PhotoId, act: PhotoAct): PhotoId[] {
     const found = (one: PhotoId): Photo | undefined => {
-      const { stored } = this.#directory.lookUp({ kind: PHOTO_KIND, id: one })
+      const { stored } = this.#parts.directory.lookUp({ kind: PHOTO_KIND, id: one })
       const photo = stored && viewPhoto(stored.record)
       return photo?.deleted === false ? photo : undefined
     }
@@ -349,7 +368,9 @@ export class Photos {
     const entry = of === undefined ? photo : found(of)
     if (entry === undefined) return []
     const all = [entry.id, ...pairOf(entry.record).parts]
-    return all.filter(one => one !== id && found(one) !== undefined)
+    const isTheirs = (photo: Photo | undefined): boolean =>
+      photo !== undefined && this.#viewer.may(act, photoAudience(photo))
+    return all.filter(one => one !== id && isTheirs(found(one)))
   }
 
   /** Harmless for a photo that is not deleted. @throws `ERR_PHOTO_NOT_FOUND`, `ERR_BYTES_GONE`, as {@link remove} */
@@ -374,8 +395,8 @@ export class Photos {
   async emptyTrash(
     signal?: AbortSignal
   ): Promise<{ readonly outcomes: readonly BatchOutcome[]; readonly left: number }> {
-    const query = { terms: ['trash'], words: [], limit: EMPTIED_MAX }
-    const { records, total } = await this.#directory.query(query, signal)
+    const query = { ...trashFilters('trash', this.#viewer.trashOwners()), limit: EMPTIED_MAX }
+    const { records, total } = await this.#parts.directory.query(query, signal)
     const outcomes = await this.batchPurge(records.map(record => viewPhoto(record).id))
     return { outcomes, left: Math.max(0, total - outcomes.filter(({ error }) => error === undefined).length) }
   }
@@ -387,9 +408,9 @@ export class Photos {
    */
   async exhume(id: PhotoId): Promise<void> {
     const key = { kind: PHOTO_KIND, id }
-    const { grave } = this.#directory.lookUp(key)
+    const { grave } = this.#parts.directory.lookUp(key)
     if (grave === undefined) throw new SheafError('ERR_NOT_BURIED', undefined, { details: { photo_id: id } })
-    const kept = await this.#laidOut?.read(key)
+    const kept = await this.#parts.laidOut?.read(key)
     if (kept === undefined) throw new SheafError('ERR_BYTES_GONE', undefined, { details: { photo_id: id } })
     await this.#edits.exhume(id, kept)
   }
@@ -414,10 +435,11 @@ export class Photos {
    */
   async list(query: ListQuery, signal?: AbortSignal): Promise<PhotoPage> {
     const { limit = LIST_LIMIT, cursor, count } = query
-    const filters = filtersOf(query, this.#directory, this.#albums)
+    const filters = filtersOf(query, this.#parts.directory, this.#albums)
     if (filters === undefined) return NOTHING_FOUND
-    const { records, ...page } = await this.#directory.query(
-      { ...filters, limit, countsAll: count === 'exact', ...(cursor === undefined ? {} : { cursor }) },
+    const audiences = await this.#viewer.audiences()
+    const { records, ...page } = await this.#parts.directory.query(
+      { ...filters, audiences, limit, countsAll: count === 'exact', ...(cursor === undefined ? {} : { cursor }) },
       signal
     )
     const photos: ListedPhoto[] = []
@@ -431,7 +453,8 @@ export class Photos {
   /** @param ids - at most 10,000. @throws `ERR_BAD_PARAMETER`; errors of single photos are in their outcomes */
   batchDelete(ids: readonly PhotoId[]): Promise<readonly BatchOutcome[]> {
     return forEach(ids, async id => {
-      if (this.#directory.lookUp({ kind: PHOTO_KIND, id }).grave === undefined) await this.#edits.remove(id)
+      if (!this.#isSeen(id)) throw photoNotFound(id)
+      if (this.#parts.directory.lookUp({ kind: PHOTO_KIND, id }).grave === undefined) await this.#edits.remove(id)
     })
   }
 
@@ -459,6 +482,7 @@ export class Photos {
     more: (photo: Photo) => PhotoEdit
   ): Promise<readonly BatchOutcome[]> {
     return forEach(ids, async id => {
+      if (!this.#isSeen(id)) throw photoNotFound(id)
       await this.#edits.edit(id, photo => ({ ...edit, ...more(photo) }))
       await this.#labelPartners(id, edit)
     })
@@ -474,7 +498,7 @@ export class Photos {
   async known(digests: readonly string[], signal?: AbortSignal): Promise<ReadonlyMap<string, KnownPhoto>> {
     if (digests.length > DIGESTS_MAX)
       throw badField('sha256', `at most ${DIGESTS_MAX} digests can be asked for at once`)
-    return findKnown(this.#directory, digests, signal)
+    return findKnown(this.#parts.directory, digests, this.#viewer, signal)
   }
 
   /**
@@ -490,18 +514,18 @@ export class Photos {
     for (const [i, id] of ids.entries()) {
       if (i % LISTED_IN_A_TURN === LISTED_IN_A_TURN - 1) await turn()
       signal?.throwIfAborted()
-      const { stored } = this.#directory.lookUp({ kind: PHOTO_KIND, id })
+      const { stored } = this.#parts.directory.lookUp({ kind: PHOTO_KIND, id })
       const photo = stored && this.#viewOrSkip(stored.record)
-      if (photo?.deleted === false) photos.push(this.#listed(photo))
+      if (photo?.deleted === false && this.#sees(photo)) photos.push(this.#listed(photo))
     }
     return photos
   }
 
   /** Every live photo, as of the start of the iteration. */
   async *dump(): AsyncGenerator<Omit<ListedPhoto, 'copies'>> {
-    for await (const record of this.#directory.records('photo')) {
+    for await (const record of this.#parts.directory.records('photo')) {
       const photo = this.#viewOrSkip(record)
-      if (photo !== undefined && !photo.deleted) yield { photo, ...this.#namesIn(photo) }
+      if (photo !== undefined && !photo.deleted && this.#sees(photo)) yield { photo, ...this.#namesIn(photo) }
     }
   }
 
@@ -509,17 +533,35 @@ export class Photos {
    * Asks the peers about a photo that is unknown here: another node may have stored it a moment ago.
    *
    * @returns whether there is a record, or only a grave
-   * @throws `ERR_PHOTO_NOT_FOUND`, which tells whether every member was asked
+   * @throws `ERR_PHOTO_NOT_FOUND`, which tells whether every member was asked; also for one that is not seen, and where nobody
+   *   knows any more who saw it
    */
   async #ensureRecord(id: PhotoId): Promise<'recorded' | 'buried'> {
     const known = (): 'recorded' | 'buried' | undefined => {
-      const { stored, grave } = this.#directory.lookUp({ kind: PHOTO_KIND, id })
+      const { stored, grave } = this.#parts.directory.lookUp({ kind: PHOTO_KIND, id })
       return stored !== undefined ? 'recorded' : grave && 'buried'
     }
-    const complete = known() === undefined ? await this.#fetchRecord?.(id) : true
+    const complete = known() === undefined ? await this.#parts.fetchRecord?.(id) : true
     const state = known()
-    if (state === undefined) throw photoNotFound(id, complete)
+    if (state === undefined || !this.#isSeen(id)) throw photoNotFound(id, complete)
     return state
+  }
+
+  #isSeen(id: PhotoId): boolean {
+    if (this.#viewer === ALL_SEEING) return true
+    const { stored } = this.#parts.directory.lookUp({ kind: PHOTO_KIND, id })
+    return stored !== undefined && this.#sees(viewPhoto(stored.record))
+  }
+
+  #sees(photo: Photo): boolean {
+    return this.#viewer.may('see', photoAudience(photo))
+  }
+
+  /** @returns the labels of albums that photos are put into. @throws `ERR_ALBUM_NOT_FOUND`, `ERR_FORBIDDEN` */
+  #labelsToAdd(albums: readonly string[]): string[] {
+    const labels = labelsFor(this.#albums, albums)
+    for (const id of albumsIn(labels)) requireMayWithAlbum(this.#viewer, 'add', id)
+    return labels
   }
 
   /** A malformed record from a defective node must not hide the others. */
@@ -528,7 +570,7 @@ export class Photos {
       return viewPhoto(record)
     } catch (err) {
       if (!hasCode(err, 'ERR_RECORD_MALFORMED')) throw err
-      this.#log.warn({ err, photo: record.id }, 'photo record is malformed; left out')
+      this.#parts.log.warn({ err, photo: record.id }, 'photo record is malformed; left out')
       return undefined
     }
   }
@@ -541,12 +583,12 @@ export class Photos {
 
   #listed(photo: Photo): ListedPhoto {
     const blob = blobOf(photo, 'orig')
-    const copies = blob === undefined ? 0 : this.#copies.of(blob)
+    const copies = blob === undefined ? 0 : this.#parts.copies.of(blob)
     return { photo, ...this.#namesIn(photo), copies }
   }
 
   #namesIn({ albums, owner }: Photo): Pick<ListedPhoto, 'albums' | 'owner'> {
-    return { albums: this.#albums.namesOf(albums), owner: ownerNamed(this.#owners, owner) }
+    return { albums: this.#albums.namesOf(albums), owner: ownerNamed(this.#parts.owners, owner) }
   }
 }
 
@@ -578,6 +620,7 @@ function headOfMotion(photo: Photo, { at, length, contentType }: Motion): Conten
   const name = photo.name.replace(/(\.[^.]*)?$/, contentType === 'video/mp4' ? '.mp4' : '.mov')
   const { etag, ...validators } = validatorsOf(photo, 'orig')
   return {
+    audience: photoAudience(photo),
     photoId: photo.id,
     alt: 'orig',
     name,
@@ -591,7 +634,8 @@ function headOfMotion(photo: Photo, { at, length, contentType }: Motion): Conten
 function headOf(photo: Photo, alt: AltKey): ContentHead {
   const { size, contentType } = photo.variants.get(alt) ?? photo
   const { id: photoId, name } = photo
-  return { photoId, alt, name, size, contentType, ...validatorsOf(photo, alt) }
+  const audience = photoAudience(photo)
+  return { photoId, alt, name, size, contentType, audience, ...validatorsOf(photo, alt) }
 }
 
 function conflictOf(photo: Photo, n: number): PhotoConflict {

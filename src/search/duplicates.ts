@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.js'
 import { type ErrorCode, SheafError } from '../core/errors.js'
 import { eachInTurns, sortInTurns } from '../core/turn.js'
 import type { Directory } from '../directory/directory.js'
+import { type PhotoAudience, photoAudience } from '../domain/audience.js'
 import { type Findings, type LinkTier, unlinkChange, unlinkUndoChange, viewFindings } from '../domain/findings.js'
 import { groupsAround } from '../domain/groups.js'
 import { type PhotoId, parsePhotoId } from '../domain/ids.js'
@@ -13,6 +14,7 @@ import type { DirectoryRecord } from '../domain/record.js'
 import { ALL_SHARDS, type ShardSet } from '../domain/shards.js'
 import { badField } from '../photos/photo-rules.js'
 import type { BatchOutcome, Precondition } from '../photos/photo-types.js'
+import { ALL_SEEING, requireMay, type Viewer } from '../photos/viewers/viewer.js'
 import { type RecordWriter, requireLive, requireRecord } from '../store/record-writer.js'
 import { appearanceOf } from './appearance.js'
 import { livePhoto } from './photo-features.js'
@@ -54,6 +56,7 @@ interface LinkGraph {
 }
 
 interface LivePhoto {
+  readonly audience: PhotoAudience
   readonly sha256: string
   /** Photos that it was marked as no duplicate of. */
   readonly unlinks: ReadonlySet<PhotoId>
@@ -65,10 +68,15 @@ interface Found {
   readonly counts: DuplicatePage['counts']
 }
 
+/** The groups of all photos, and whose these are. */
+interface FoundOfAll extends Found {
+  readonly audiences: ReadonlyMap<PhotoId, PhotoAudience>
+}
+
 interface Snapshot {
   readonly digest: string
   readonly createdMs: number
-  readonly found: Promise<Found>
+  readonly found: Promise<FoundOfAll>
 }
 
 /** Where a page ended. Cursors encode it. */
@@ -84,10 +92,19 @@ interface Position {
  */
 export class Duplicates {
   readonly #components: DuplicatesComponents
-  #snapshot: Snapshot | undefined
+  readonly #viewer: Viewer
+  /** Shared by all viewers. */
+  readonly #latest: { snapshot?: Snapshot | undefined }
 
-  constructor(components: DuplicatesComponents) {
+  constructor(components: DuplicatesComponents, viewer = ALL_SEEING, latest: { snapshot?: Snapshot | undefined } = {}) {
     this.#components = components
+    this.#viewer = viewer
+    this.#latest = latest
+  }
+
+  /** @returns the same, of what somebody sees */
+  as(viewer: Viewer): Duplicates {
+    return viewer === this.#viewer ? this : new Duplicates(this.#components, viewer, this.#latest)
   }
 
   /**
@@ -99,7 +116,8 @@ export class Duplicates {
    */
   async list(tier: DuplicateTier | undefined, cursor: string | undefined): Promise<DuplicatePage> {
     const after = cursor === undefined ? undefined : decodePosition(cursor)
-    const found = await this.#found()
+    const all = await this.#found()
+    const found = this.#viewer === ALL_SEEING ? all : await seenBy(this.#viewer, all)
     const groups = found.groups.filter(group => tier === undefined || group.tier === tier)
     const rest = after === undefined ? groups : groups.filter(group => comparePositions(positionOf(group), after) > 0)
     const page = rest.slice(0, GROUPS_PER_PAGE)
@@ -130,7 +148,8 @@ export class Duplicates {
     return [...links]
       .flatMap(([photoId, { score }]) => {
         const other = others.get(photoId)
-        const tier = other && !areUnlinked(id, own, photoId, other) && linkTier(score, own.appearance, other.appearance)
+        if (other === undefined || !this.#viewer.may('see', other.audience)) return []
+        const tier = !areUnlinked(id, own, photoId, other) && linkTier(score, own.appearance, other.appearance)
         return tier ? [{ photoId, tier, score }] : []
       })
       .sort((a, b) => b.score - a.score || (a.photoId < b.photoId ? -1 : 1))
@@ -148,13 +167,16 @@ export class Duplicates {
     if (id === other) throw badField('photo_id', 'photo_id must name another photo than the path')
     await ensureRecord(id)
     await ensureRecord(other)
-    requireLive(viewPhoto(requireRecord(directory, other)))
+    const otherPhoto = viewPhoto(requireRecord(directory, other))
+    requireMay(this.#viewer, 'see', otherPhoto)
+    requireLive(otherPhoto)
     await writer.edit(id, (before, photo) => {
+      requireMay(this.#viewer, 'edit', photo)
       requireLive(photo)
       condition?.({ etag: metaEtag(before) })
       return viewFindings(photo.record).unlinks.has(other) ? undefined : { changes: [unlinkChange(other)] }
     })
-    this.#snapshot = undefined
+    this.#latest.snapshot = undefined
   }
 
   /**
@@ -180,23 +202,26 @@ export class Duplicates {
     await Promise.all(named.map(id => this.#requireLive(id).catch(note(id))))
     const marks = marksBetween(ids, others, id => !errors.has(id), isDistinct)
     await Promise.all(Array.from(marks, ([id, apart]) => this.#mark(id, apart, isDistinct).catch(note(id))))
-    this.#snapshot = undefined
+    this.#latest.snapshot = undefined
     return named.map(photoId => ({ photoId, error: errors.get(photoId) }))
   }
 
   /** Somebody has changed photos here who wants to see that in the next list, as after an undo. */
   forget(): void {
-    this.#snapshot = undefined
+    this.#latest.snapshot = undefined
   }
 
   async #requireLive(id: PhotoId): Promise<void> {
     const { directory, ensureRecord } = this.#components
     await ensureRecord(id)
-    requireLive(viewPhoto(requireRecord(directory, id)))
+    const photo = viewPhoto(requireRecord(directory, id))
+    requireMay(this.#viewer, 'see', photo)
+    requireLive(photo)
   }
 
   async #mark(id: PhotoId, others: ReadonlySet<PhotoId>, isDistinct: boolean): Promise<void> {
     await this.#components.writer.edit(id, (_, photo) => {
+      requireMay(this.#viewer, 'edit', photo)
       requireLive(photo)
       const { unlinks } = viewFindings(photo.record)
       const changed = [...others].filter(other => unlinks.has(other) !== isDistinct)
@@ -206,47 +231,54 @@ export class Duplicates {
 
   // --- groups ---
 
-  #found(): Promise<Found> {
+  #found(): Promise<FoundOfAll> {
     const { directory, clock } = this.#components
     const digest = directory.digest()
     const now = clock.monotonic()
-    const current = this.#snapshot
+    const current = this.#latest.snapshot
     if (current !== undefined && (current.digest === digest || now < current.createdMs + SNAPSHOT_MS))
       return current.found
     const snapshot = { digest, createdMs: now, found: this.#find() }
-    this.#snapshot = snapshot
+    this.#latest.snapshot = snapshot
     snapshot.found.catch(() => {
-      if (this.#snapshot === snapshot) this.#snapshot = undefined
+      if (this.#latest.snapshot === snapshot) this.#latest.snapshot = undefined
     })
     return snapshot.found
   }
 
-  /** @returns the groups without photos that were deleted since they were found */
+  /** @returns the groups without photos that were deleted since they were found, or are not seen any more */
   async #stillThere(groups: readonly DuplicateGroup[]): Promise<DuplicateGroup[]> {
     const live = await this.#live(groups.flatMap(({ photoIds }) => photoIds))
+    const isThere = (id: PhotoId): boolean => {
+      const photo = live.get(id)
+      return photo !== undefined && this.#viewer.may('see', photo.audience)
+    }
     return groups
-      .map(group => ({ ...group, photoIds: group.photoIds.filter(id => live.has(id)) }))
+      .map(group => ({ ...group, photoIds: group.photoIds.filter(isThere) }))
       .filter(({ photoIds }) => photoIds.length > 1)
   }
 
-  async #find(): Promise<Found> {
+  async #find(): Promise<FoundOfAll> {
     const graph = await this.#graph()
     const near = await nearGroups(graph)
     const similar = await similarGroups(graph)
     const copies = await groupNumbers(near)
+    const audiences = new Map<PhotoId, PhotoAudience>()
     const groups = [
-      ...(await this.#exact()),
+      ...(await this.#exact(audiences)),
       ...(await duplicateGroups('near', near, graph, id => graph.photos.get(id)?.sha256)),
       ...(await duplicateGroups('similar', similar, graph, id => copies.get(id) ?? id))
     ]
+    await eachInTurns(graph.photos, ([id, { audience }]) => audiences.set(id, audience))
     const sorted = await sortInTurns(groups, (a, b) => comparePositions(positionOf(a), positionOf(b)))
-    return { groups: sorted, counts: await countsOf(sorted) }
+    return { groups: sorted, counts: await countsOf(sorted), audiences }
   }
 
-  async #exact(): Promise<DuplicateGroup[]> {
+  async #exact(audiences: Map<PhotoId, PhotoAudience>): Promise<DuplicateGroup[]> {
     const groups: DuplicateGroup[] = []
     for await (const { ids } of this.#components.directory.repeated(SHA256)) {
       const found = await this.#live(ids)
+      for (const [id, { audience }] of found) audiences.set(id, audience)
       for (const group of groupsOfSame(found)) groups.push({ tier: 'exact', photoIds: group.sort(), score: 1 })
     }
     return groups
@@ -293,11 +325,31 @@ export class Duplicates {
         if (photo === undefined) continue
         const findings = viewFindings(photo.record)
         const appearance = appearanceOf(photo.record, findings)
-        live.set(photo.id, { sha256: photo.sha256, unlinks: unlinksOf(photo.record, findings), appearance })
+        live.set(photo.id, {
+          audience: photoAudience(photo),
+          sha256: photo.sha256,
+          unlinks: unlinksOf(photo.record, findings),
+          appearance
+        })
       }
     }
     return live
   }
+}
+
+/** @returns the groups as somebody sees them: without what is not open to him, and of what is left two at least */
+async function seenBy(viewer: Viewer, { groups, audiences }: FoundOfAll): Promise<Found> {
+  const seen: DuplicateGroup[] = []
+  const isSeen = (id: PhotoId): boolean => {
+    const audience = audiences.get(id)
+    return audience !== undefined && viewer.may('see', audience)
+  }
+  await eachInTurns(groups, group => {
+    const photoIds = group.photoIds.filter(isSeen)
+    if (photoIds.length > 1) seen.push({ ...group, photoIds })
+  })
+  const sorted = await sortInTurns(seen, (a, b) => comparePositions(positionOf(a), positionOf(b)))
+  return { groups: sorted, counts: await countsOf(sorted) }
 }
 
 async function countsOf(groups: readonly DuplicateGroup[]): Promise<Found['counts']> {

@@ -1,5 +1,6 @@
 import { SheafError } from '../core/errors.js'
 import type { Directory } from '../directory/directory.js'
+import { photoAudience } from '../domain/audience.js'
 import { decodeFeatures, type Features, modelIdOf, type Space } from '../domain/features.js'
 import { type Link, viewFindings } from '../domain/findings.js'
 import type { PhotoId } from '../domain/ids.js'
@@ -10,8 +11,10 @@ import { isVisual } from '../domain/photo-kind.js'
 import type { RecordKey } from '../domain/record.js'
 import { SHARD_COUNT, type ShardSet } from '../domain/shards.js'
 import { foldText } from '../domain/text.js'
+import { ByteBudget } from '../photos/byte-budget.js'
 import type { PhotoReader } from '../photos/photo-reader.js'
 import { badField } from '../photos/photo-rules.js'
+import { ALL_SEEING, requireMay, type Viewer } from '../photos/viewers/viewer.js'
 import type { ImageAnalyzer } from '../similarity/images/image-analyzer.js'
 import { NEIGHBORS_MAX } from '../similarity/index/vector-index.js'
 import { photoNotFound, requireLive } from '../store/record-writer.js'
@@ -40,7 +43,7 @@ const LINKS_MAX = 10
 const PICTURE_BYTES_MAX = 256 * 1024 * 1024
 
 export interface SearchComponents {
-  readonly directory: Pick<Directory, 'get' | 'getMany' | 'isOpaque' | 'count' | 'language'>
+  readonly directory: Pick<Directory, 'get' | 'getMany' | 'isOpaque' | 'count' | 'countFor' | 'language'>
   readonly reader: Pick<PhotoReader, 'readNeedle'>
   readonly analyzer: Pick<ImageAnalyzer, 'has' | 'analyze' | 'readHead' | 'embedText'>
   /** Decodes pictures of movies; undefined: nothing does here. */
@@ -49,21 +52,31 @@ export interface SearchComponents {
   readonly shardSearch: Pick<ShardSearch, 'search'>
   /** Asks the peers about a photo that is unknown here. @returns whether all members answered */
   readonly fetchRecord: (id: PhotoId) => Promise<boolean>
-  /** Whether the caller may see the photo. */
-  readonly visible: (photo: Photo) => boolean
 }
 
 /** Whether a photo counts as a result. */
 type Accept = (neighbor: ScoredPhoto, photo: Photo) => boolean
 
-/** Finds photos similar to a stored photo, to a picture that is sent, or to a text. */
+/** Finds photos that somebody sees, similar to a stored photo, to a picture that is sent, or to a text. */
 export class Search {
   readonly #components: SearchComponents
-  /** Memory used by query pictures being received. */
-  #pictureBytes = 0
+  readonly #viewer: Viewer
+  /** For query pictures being received. */
+  readonly #memory: ByteBudget
 
-  constructor(components: SearchComponents) {
+  constructor(
+    components: SearchComponents,
+    viewer = ALL_SEEING,
+    memory = new ByteBudget({ bytesMax: PICTURE_BYTES_MAX, waitersMax: 0 })
+  ) {
     this.#components = components
+    this.#viewer = viewer
+    this.#memory = memory
+  }
+
+  /** @returns the same search, for somebody */
+  as(viewer: Viewer): Search {
+    return viewer === this.#viewer ? this : new Search(this.#components, viewer, this.#memory)
   }
 
   /**
@@ -114,6 +127,7 @@ export class Search {
     const { models } = this.#components
     const checked = checkOptions(options, K_SIMILAR)
     const photo = await this.#requirePhoto(id)
+    requireMay(this.#viewer, 'see', photo)
     requireLive(photo)
     const { image, failed } = viewFindings(photo.record)
     const details = { photo_id: id }
@@ -167,15 +181,14 @@ export class Search {
     let byteCount = 0
     try {
       for await (const piece of file) {
-        byteCount += piece.length
-        this.#pictureBytes += piece.length
-        if (this.#pictureBytes > PICTURE_BYTES_MAX)
+        if (!this.#memory.tryTake(piece.length))
           throw new SheafError('ERR_OVERLOADED', 'too many pictures are being received; try again')
+        byteCount += piece.length
         pieces.push(piece)
       }
       return Buffer.concat(pieces, byteCount)
     } finally {
-      this.#pictureBytes -= byteCount
+      this.#memory.release(byteCount)
     }
   }
 
@@ -190,14 +203,15 @@ export class Search {
     accept: Accept,
     signal: AbortSignal
   ): Promise<SearchResults> {
-    const { shardSearch, visible } = this.#components
+    const { shardSearch } = this.#components
     const query: VectorQuery = { model: model.id, space, vector }
     const wanted = tag === undefined ? undefined : foldText(tag.trim())
     const isResult: Accept = (neighbor, photo) =>
       (wanted === undefined || photo.tags.some(own => foldText(own) === wanted)) &&
-      visible(photo) &&
+      this.#viewer.may('see', photoAudience(photo)) &&
       accept(neighbor, photo)
-    let count = Math.min(NEIGHBORS_MAX, Math.ceil((k + MARGIN) / this.#tagShare(tag)))
+    const share = this.#tagShare(tag) * (await this.#seenShare())
+    let count = Math.min(NEIGHBORS_MAX, Math.ceil((k + MARGIN) / share))
     for (let round = 1; ; round++) {
       const { neighbors, shards, exhausted } = await shardSearch.search(query, count, signal)
       const near = neighbors.filter(({ score }) => score >= minScore)
@@ -216,6 +230,14 @@ export class Search {
     const { directory } = this.#components
     if (tag === undefined) return 1
     return Math.max(1, directory.count(directory.language.labelTerm('tag', tag))) / Math.max(1, directory.count('all'))
+  }
+
+  /** The fraction of all photos that the viewer sees. */
+  async #seenShare(): Promise<number> {
+    const { directory } = this.#components
+    const audiences = await this.#viewer.audiences()
+    if (audiences === undefined) return 1
+    return Math.max(1, await directory.countFor('all', audiences)) / Math.max(1, directory.count('all'))
   }
 
   /** @returns the first k results */

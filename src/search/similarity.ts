@@ -5,7 +5,6 @@ import type { Random } from '../core/random.js'
 import type { Tracer } from '../core/tracing.js'
 import type { Directory } from '../directory/directory.js'
 import type { NodeId, PhotoId } from '../domain/ids.js'
-import type { Photo } from '../domain/photo.js'
 import { SHARD_COUNT, type ShardSet } from '../domain/shards.js'
 import type { Transport } from '../network/transport.js'
 import type { PhotoReader } from '../photos/photo-reader.js'
@@ -33,8 +32,6 @@ export interface SimilarityComponents extends Omit<IndexedModelsComponents, 'sel
   readonly transport?: Pick<Transport, 'self' | 'request' | 'handle'> | undefined
   /** Asks the peers about a photo that is unknown here. @returns whether all members answered. Absent on a single node */
   readonly fetchRecord?: ((id: PhotoId) => Promise<boolean>) | undefined
-  /** Whether the caller may see the photo; default: everybody may. */
-  readonly visible?: (photo: Photo) => boolean
   readonly random: Random
   /** Default: nothing is traced. */
   readonly tracer?: Tracer | undefined
@@ -63,15 +60,7 @@ export class Similarity implements Startable {
 
   /** @param init.folder - the node's data folder */
   constructor(components: SimilarityComponents, init: { readonly folder: string }) {
-    const {
-      directory,
-      transport = ALONE,
-      visible = () => true,
-      fetchRecord = async () => true,
-      clock,
-      random,
-      log
-    } = components
+    const { directory, transport = ALONE, fetchRecord = async () => true, clock, random, log } = components
     const { analyzer } = components
     const onModels: IndexedModelsComponents['onModels'] = ids =>
       void analyzer.keepOnly(ids).catch(err => log.debug({ err }, 'unused model could not be released'))
@@ -100,7 +89,7 @@ export class Similarity implements Startable {
     this.#analyzer = analyzer
     this.#log = log
     this.models = models
-    this.search = new Search({ ...components, models, shardSearch, visible, fetchRecord })
+    this.search = new Search({ ...components, models, shardSearch, fetchRecord })
     this.duplicates = new Duplicates({ ...components, ensureRecord, covered })
     const workers = (): readonly NodeId[] => [transport.self, ...(components.membership?.present() ?? [])]
     const hasTool = (node: NodeId, tool: string): boolean =>

@@ -42,7 +42,7 @@ export async function measureMetering(scratch: string): Promise<Measure[]> {
     return { head: head as unknown as ContentHead, source: 'local' as const, lease: { data, release: () => {} } }
   }
   const path = new HotPath({
-    photos: { openHot },
+    photosOf: () => ({ openHot }),
     guard: new HostGuard([]),
     ids: new RequestIds(systemRandom),
     principals: { needAccount: false, rememberedOf: () => ({ kind: 'anonymous' }) }

@@ -211,7 +211,8 @@ describe('merging', () => {
         await Promise.all(pile)
         const model = modelOf(written)
         expect({ ...(await rowsOf(await source.open())), root: directory.digest() }).toEqual(model)
-        for (const [term, count] of Object.entries(model.counters)) expect(directory.count(term)).toBe(count)
+        for (const [term, count] of Object.entries(model.counters))
+          if (!term.startsWith('of\0')) expect(directory.count(term)).toBe(count)
         expect(await directory.verify()).toEqual([])
         await directory.stop()
       }),

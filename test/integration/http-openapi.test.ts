@@ -85,6 +85,7 @@ function archiveJob(): Job {
   return {
     id: '0123456789abcdef',
     kind: 'archive-verify',
+    owner: undefined,
     state: 'queued',
     progress: undefined,
     createdAtMs: 0,

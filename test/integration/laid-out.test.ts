@@ -8,7 +8,6 @@ import type { AlbumId, NodeId, PhotoId } from '../../src/domain/ids.js'
 import { PHOTO_KIND } from '../../src/domain/photo.js'
 import { buildHttpApp } from '../../src/http/app.js'
 import { HttpServer } from '../../src/http/wire/server.js'
-import { PhotoZip } from '../../src/photos/photo-zip.js'
 import { dataIdentity } from '../../src/store/photo-needles.js'
 import { HttpClient } from '../support/http-client.js'
 import { OPERATOR_TOKEN } from '../support/http-fixture.js'
@@ -53,9 +52,9 @@ async function httpOf(node: SimulatedNode): Promise<HttpClient> {
     {
       photos,
       lists,
-      zip: new PhotoZip(photos),
       albums: node.services.albums,
       shares: node.services.shares,
+      viewers: node.services.viewers,
       maintenance,
       laidOut,
       cluster: status,

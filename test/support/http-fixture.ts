@@ -35,9 +35,10 @@ import { Albums } from '../../src/photos/albums/albums.js'
 import { LibraryLists } from '../../src/photos/library-lists.js'
 import { PhotoCache } from '../../src/photos/photo-cache.js'
 import { PhotoReader } from '../../src/photos/photo-reader.js'
-import { PhotoZip } from '../../src/photos/photo-zip.js'
 import { copiesOn, Photos } from '../../src/photos/photos.js'
 import { UploadSpool } from '../../src/photos/upload-spool.js'
+import type { Viewer } from '../../src/photos/viewers/viewer.js'
+import { Viewers } from '../../src/photos/viewers/viewers.js'
 import { Similarity } from '../../src/search/similarity.js'
 import { LaidOut } from '../../src/store/laid-out.js'
 import { dataDraft } from '../../src/store/photo-needles.js'
@@ -92,6 +93,7 @@ export interface HttpFixture {
   readonly photos: Photos
   /** There are none at first, so requests need none. */
   readonly accounts: Accounts
+  readonly jobs: Jobs
   readonly events: Events
   readonly similarity: Similarity
   /** Sees what `vectorImage` makes, once a model is in use. */
@@ -164,7 +166,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
   const catalog = new AlbumCatalog({ directory, log })
   await catalog.start()
   const owners = { nameOf: (id: UserId) => accounts.users.nameOf(id) }
-  const photos = new Photos(
+  const photos = Photos.create(
     {
       store,
       directory,
@@ -196,6 +198,8 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
     { cluster: 'sheaf', auth: 'auto', node: 'box', hashingCost: { memoryKiB: 8, passes: 1, lanes: 1 } }
   )
   await accounts.start()
+  const viewers = new Viewers({ directory, clock: systemClock, log, unowned: () => accounts.settings.unowned })
+  await viewers.start()
   const jobs = new Jobs({ clock: systemClock, random: systemRandom, log })
   const events = new Events({ directory, clock: systemClock, random: systemRandom })
   await events.start()
@@ -247,7 +251,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
         isOpen: id => accounts.users.isOpen(id)
       }),
       accounts,
-      zip: new PhotoZip(init.photos?.(photos) ?? photos),
+      viewers,
       lists,
       maintenance: maintenanceOf(jobs, directory, store),
       similarity,
@@ -256,7 +260,10 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       ...(init.archiving && { archiving: init.archiving }),
       ...(init.backup && { backup: init.backup }),
       jobs,
-      batches: new Batches({ jobs, find: (list, signal) => lists.selected(list, signal) }, init.batches),
+      batches: new Batches(
+        { jobs, find: (list, viewer, signal) => lists.as(viewer).selected(list, signal) },
+        init.batches
+      ),
       events,
       clock: systemClock,
       random: systemRandom,
@@ -323,6 +330,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
     directory,
     photos,
     accounts,
+    jobs,
     events,
     similarity,
     analyzer,
@@ -395,6 +403,7 @@ function aloneStatus(): ClusterStatus {
 export function wrapped(photos: Photos, methods: Partial<Photos>): Photos {
   return new Proxy(photos, {
     get: (target, name) => {
+      if (name === 'as') return (viewer: Viewer) => wrapped(target.as(viewer), methods)
       if (name in methods) return methods[name as keyof typeof methods]
       const value: unknown = Reflect.get(target, name)
       return typeof value === 'function' ? value.bind(target) : value

@@ -5,9 +5,11 @@ import type { Progress } from '../../core/progress.js'
 import type { Random } from '../../core/random.js'
 import type { RecordChange } from '../../directory/batch-plan.js'
 import type { Directory } from '../../directory/directory.js'
-import { type ActorId, type NodeId, newActorId, type PhotoId, parsePhotoId } from '../../domain/ids.js'
+import { type PhotoAudience, photoAudience } from '../../domain/audience.js'
+import { type ActorId, type NodeId, newActorId, type PhotoId, parsePhotoId, type UserId } from '../../domain/ids.js'
 import { PHOTO_KIND } from '../../domain/photo.js'
 import { conflictVersions, type DirectoryRecord, isLive } from '../../domain/record.js'
+import { photoOf } from '../../domain/terms.js'
 
 /** Events kept for clients to resume; all followers share them. */
 const EVENTS_MAX = 10_000
@@ -28,6 +30,8 @@ export type NodeEventType = 'member.up' | 'member.down' | 'repair.done'
 export interface JobNews {
   readonly id: string
   readonly kind: string
+  /** Who began it; undefined: nobody who has an account. */
+  readonly owner: UserId | undefined
   readonly state: string
   readonly progress: Progress | undefined
 }
@@ -40,9 +44,20 @@ export interface IndexNews {
   readonly pending: number
 }
 
+/** Something that happened to a photo. */
+export interface PhotoEvent {
+  readonly id: string
+  readonly type: PhotoEventType
+  readonly photoId: PhotoId
+  readonly atMs: number
+  /** Whose it was before, and is now, as far as it was or is there. */
+  readonly before: PhotoAudience | undefined
+  readonly after: PhotoAudience | undefined
+}
+
 /** An event in the cluster, with the time at which this node learned of it. */
 export type ClusterEvent =
-  | { readonly id: string; readonly type: PhotoEventType; readonly photoId: PhotoId; readonly atMs: number }
+  | PhotoEvent
   | { readonly id: string; readonly type: NodeEventType; readonly nodeId: NodeId; readonly atMs: number }
   | { readonly id: string; readonly type: 'job.progress'; readonly job: JobNews; readonly atMs: number }
   | { readonly id: string; readonly type: 'index.progress'; readonly index: IndexNews; readonly atMs: number }
@@ -115,8 +130,8 @@ export class Events implements Startable {
   }
 
   /** Adds how far a job of this node is. */
-  noteJob({ id, kind, state, progress }: JobNews): void {
-    const job = { id, kind, state, progress }
+  noteJob({ id, kind, owner, state, progress }: JobNews): void {
+    const job = { id, kind, owner, state, progress }
     this.#add({ id: this.#nextId(), type: 'job.progress', job, atMs: this.#clock.now() })
   }
 
@@ -125,12 +140,15 @@ export class Events implements Startable {
     this.#add({ id: this.#nextId(), type: 'index.progress', index, atMs: this.#clock.now() })
   }
 
-  /** @returns what happened to photos and members last, newest first; how far jobs and the index are is told elsewhere */
-  recent(limit: number): ClusterEvent[] {
+  /**
+   * @param shown - gives an event as it is told; undefined: it is not
+   * @returns what happened to photos and members last, newest first; how far jobs and the index are is told elsewhere
+   */
+  recent(limit: number, shown: (event: ClusterEvent) => ClusterEvent | undefined): ClusterEvent[] {
     const events: ClusterEvent[] = []
     for (let number = this.#last; number > this.#lastExpired && events.length < limit; number--) {
-      const event = this.#ring[number % EVENTS_MAX] as ClusterEvent
-      if (!isProgress(event)) events.push(event)
+      const event = shown(this.#ring[number % EVENTS_MAX] as ClusterEvent)
+      if (event !== undefined && !isProgress(event)) events.push(event)
     }
     return events
   }
@@ -186,7 +204,8 @@ export class Events implements Startable {
       const types = photoEventTypes(change)
       const photoId = parsePhotoId(change.key.id)
       if (photoId === undefined) continue
-      for (const type of types) this.#add({ id: this.#nextId(), type, photoId, atMs: this.#clock.now() })
+      const [before, after] = [audienceOf(change.before), audienceOf(change.after)]
+      for (const type of types) this.#add({ id: this.#nextId(), type, photoId, atMs: this.#clock.now(), before, after })
     }
   }
 
@@ -257,6 +276,11 @@ export class Events implements Startable {
       this.#waiting.add(wake)
     })
   }
+}
+
+function audienceOf(record: DirectoryRecord | undefined): PhotoAudience | undefined {
+  const photo = record && photoOf(record)
+  return photo && photoAudience(photo)
 }
 
 function isProgress({ type }: ClusterEvent): boolean {

@@ -16,8 +16,8 @@ import type { Places } from '../../domain/places.js'
 import type { AlbumShares } from '../../photos/albums/album-shares.js'
 import type { Albums } from '../../photos/albums/albums.js'
 import type { LibraryLists } from '../../photos/library-lists.js'
-import type { PhotoZip } from '../../photos/photo-zip.js'
 import type { Photos } from '../../photos/photos.js'
+import type { Viewers } from '../../photos/viewers/viewers.js'
 import type { Similarity } from '../../search/similarity.js'
 import type { ReadWebFile } from '../web/page-files.js'
 import type { HttpMeter } from '../wire/http-meter.js'
@@ -27,6 +27,7 @@ import type { HttpTimeouts } from '../wire/timeouts.js'
 export interface HttpComponents {
   readonly photos: Pick<
     Photos,
+    | 'as'
     | 'upload'
     | 'addSize'
     | 'open'
@@ -64,15 +65,15 @@ export interface HttpComponents {
     | 'volumes'
     | 'volumeStats'
   >
-  readonly lists: Pick<LibraryLists, 'labels' | 'trash' | 'stats' | 'timeline' | 'timelineBucket'>
+  readonly lists: Pick<LibraryLists, 'as' | 'labels' | 'trash' | 'stats' | 'timeline' | 'timelineBucket'>
   /** Absent where nobody can have one: on a node that only reads a folder. */
   readonly accounts?: Pick<
     Accounts,
     'isRequired' | 'haveBeen' | 'admins' | 'authenticate' | 'remembered' | 'users' | 'sessions' | 'apiKeys' | 'tokens'
   >
-  readonly zip: Pick<PhotoZip, 'bytes'>
   readonly albums: Pick<
     Albums,
+    | 'as'
     | 'list'
     | 'get'
     | 'create'
@@ -85,12 +86,14 @@ export interface HttpComponents {
     | 'change'
     | 'makeReal'
   >
+  /** What each person sees. */
+  readonly viewers: Pick<Viewers, 'of'>
   readonly shares: Pick<AlbumShares, 'list' | 'give' | 'take' | 'setOwner'>
   readonly laidOut: Pick<LaidOutItems, 'list' | 'counts' | 'release' | 'isAlbum'>
   /** Absent where photos are not analyzed. */
   readonly similarity?: {
-    readonly search: Pick<Similarity['search'], 'byImage' | 'byText' | 'byPhoto'>
-    readonly duplicates: Pick<Similarity['duplicates'], 'list' | 'linked' | 'unlink' | 'tellApart' | 'forget'>
+    readonly search: Pick<Similarity['search'], 'as' | 'byImage' | 'byText' | 'byPhoto'>
+    readonly duplicates: Pick<Similarity['duplicates'], 'as' | 'list' | 'linked' | 'unlink' | 'tellApart' | 'forget'>
   }
   readonly cluster: Pick<ClusterStatus, 'members' | 'recordFormat' | 'remove'>
   readonly jobs: Pick<Jobs, 'get' | 'list' | 'cancel'>

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Principal } from '../../domain/principal.js'
 import { rightsOf } from '../../domain/rights.js'
 import type { ContentHead, HotContent } from '../../photos/photo-types.js'
 import type { Photos } from '../../photos/photos.js'
@@ -34,19 +35,20 @@ const OWN_SITES = new Set(['same-origin', 'none'])
  * to the normal path.
  */
 export class HotPath {
-  readonly #photos: Pick<Photos, 'openHot'>
+  readonly #photosOf: (principal: Principal) => Pick<Photos, 'openHot'>
   readonly #guard: HostGuard
   readonly #ids: RequestIds
   readonly #principals: Pick<Principals, 'needAccount' | 'rememberedOf'>
   readonly #headers = new WeakMap<ContentHead, string[]>()
 
   constructor(components: {
-    readonly photos: Pick<Photos, 'openHot'>
+    /** @returns what is open to that one */
+    readonly photosOf: (principal: Principal) => Pick<Photos, 'openHot'>
     readonly guard: HostGuard
     readonly ids: RequestIds
     readonly principals: Pick<Principals, 'needAccount' | 'rememberedOf'>
   }) {
-    this.#photos = components.photos
+    this.#photosOf = components.photosOf
     this.#guard = components.guard
     this.#ids = components.ids
     this.#principals = components.principals
@@ -57,8 +59,9 @@ export class HotPath {
     const { url = '' } = request
     if (request.method !== 'GET' || url.length !== URL_CHARACTERS || !url.startsWith(PREFIX)) return false
     // The response of a pipelined request has no socket until the one before is answered, and would miss its close.
-    if (response.socket === null || !this.#isPlain(request) || !this.#mayRead(request)) return false
-    const content = this.#photos.openHot(url.slice(PREFIX.length))
+    if (response.socket === null || !this.#isPlain(request)) return false
+    const reader = this.#readerOf(request)
+    const content = reader && this.#photosOf(reader).openHot(url.slice(PREFIX.length))
     if (content === undefined) return false
     const { lease } = content
     response.once('close', () => lease.release())
@@ -67,9 +70,10 @@ export class HotPath {
     return true
   }
 
-  #mayRead(request: IncomingMessage): boolean {
+  /** @returns undefined: somebody who is not known yet, or may not read */
+  #readerOf(request: IncomingMessage): Principal | undefined {
     const principal = this.#principals.rememberedOf(request)
-    return principal !== undefined && rightsOf(principal, this.#principals.needAccount).has('read')
+    return principal && rightsOf(principal, this.#principals.needAccount).has('read') ? principal : undefined
   }
 
   #isPlain({ rawHeaders }: IncomingMessage): boolean {

@@ -8,9 +8,20 @@ import type { RequestBodies } from '../wire/request-bodies.js'
 import { requestIdOf } from '../wire/request-ids.js'
 import type { SessionCookie } from '../wire/session-cookie.js'
 import type { HttpComponents, HttpInit } from './components.js'
+import type { SeenLibrary } from './seen-library.js'
+
+/** What a route gets as far as it is open to whoever asks. */
+type Seen = 'photos' | 'lists' | 'albums' | 'similarity' | 'viewers'
 
 /** What the routes share. */
-export interface RouteContext extends HttpComponents {
+export interface RouteContext extends Omit<HttpComponents, Seen> {
+  /** @returns the library that is open to whoever sends the request */
+  readonly seenBy: (request: Pick<FastifyRequest, 'asker'>) => SeenLibrary
+  /** For those who look after the node, whoever's photos these are. */
+  readonly whole: {
+    readonly photos: Pick<HttpComponents['photos'], 'exhume' | 'cacheStats'>
+    readonly albums: Pick<HttpComponents['albums'], 'exhume'>
+  }
   readonly init: HttpInit
   readonly bodies: RequestBodies
   readonly gates: Gates

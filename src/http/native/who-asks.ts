@@ -1,13 +1,32 @@
 import type { FastifyRequest } from 'fastify'
+import type { Job } from '../../admin/jobs.js'
+import type { Person } from '../../domain/audience.js'
 import type { UserId } from '../../domain/ids.js'
+import type { Principal } from '../../domain/principal.js'
 import { badField } from '../../photos/photo-rules.js'
 import type { ListFilters } from '../../photos/photo-types.js'
 
 type Asked = Pick<FastifyRequest, 'asker'>
 
+/** @returns undefined: somebody without an account, or a node's operator */
+export function personOf(principal: Principal): Person | undefined {
+  return principal.kind === 'user' ? { userId: principal.userId, role: principal.role } : undefined
+}
+
 /** @returns the account whose photos those are that the request uploads; undefined: nobody's */
 export function userOf({ asker: { principal } }: Asked): UserId | undefined {
   return principal.kind === 'user' ? principal.userId : undefined
+}
+
+/**
+ * @param job - what somebody has begun
+ * @returns whether it is told, and can be stopped: to that one and to who looks after the node; where no account is needed, to all
+ */
+export function followsJob(
+  { asker, rights }: Pick<FastifyRequest, 'asker' | 'rights'>,
+  job: Pick<Job, 'owner'>
+): boolean {
+  return rights.has('watch') || (job.owner !== undefined && job.owner === personOf(asker.principal)?.userId)
 }
 
 /** @returns the filters with an account in the place of `me`. @throws `ERR_BAD_PARAMETER` for nobody's account */

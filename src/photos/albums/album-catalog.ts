@@ -75,6 +75,10 @@ export class AlbumCatalog implements AlbumNames, Startable {
     return this.#albums.size
   }
 
+  ids(): Iterable<AlbumId> {
+    return this.#albums.keys()
+  }
+
   get(id: AlbumId): CatalogAlbum | undefined {
     return this.#albums.get(id)
   }
@@ -104,13 +108,25 @@ export class AlbumCatalog implements AlbumNames, Startable {
     return { titles: [...titles].sort(), ids: [...ids].sort() }
   }
 
-  /** @returns those that begin with the prefix and stand behind a place, in order */
-  page(prefix: string, after: AlbumPosition | undefined, limit: number): readonly (CatalogAlbum & AlbumPosition)[] {
+  /**
+   * @param isSeen - whether it is listed
+   * @returns those that begin with the prefix and stand behind a place, in order
+   */
+  page(
+    prefix: string,
+    after: AlbumPosition | undefined,
+    limit: number,
+    isSeen: (id: AlbumId) => boolean
+  ): readonly (CatalogAlbum & AlbumPosition)[] {
     const start = foldText(prefix.trim())
     this.#sorted ??= [...this.#albums.values()].sort(comparePositions)
-    const isListed = (album: Held): boolean =>
-      album.folded.startsWith(start) && (after === undefined || comparePositions(album, after) > 0)
-    return this.#sorted.filter(isListed).slice(0, limit)
+    const page: Held[] = []
+    for (const album of this.#sorted) {
+      if (page.length === limit) break
+      if (!album.folded.startsWith(start) || (after !== undefined && comparePositions(album, after) <= 0)) continue
+      if (isSeen(album.id)) page.push(album)
+    }
+    return page
   }
 
   #note(idText: string, record: DirectoryRecord | undefined): void {

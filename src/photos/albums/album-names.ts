@@ -1,4 +1,4 @@
-import type { AlbumId } from '../../domain/ids.js'
+import { type AlbumId, parseAlbumId } from '../../domain/ids.js'
 import type { SetEdit } from '../../domain/photo.js'
 
 /** The albums of a photo as people see them: by title, or by name where it is a label. */
@@ -47,4 +47,17 @@ export function labelsCalled(names: AlbumNames, album: string): readonly string[
   const ids = names.withTitle(label)
   const isGone = names.isId(label) && names.namesOf([label.toLowerCase()]).ids.length === 0
   return isGone ? ids : [...new Set([label, ...ids])]
+}
+
+/** @returns what albums are called for somebody who sees some of them */
+export function namesSeen(names: AlbumNames, isSeen: (id: AlbumId) => boolean): AlbumNames {
+  const isShown = (label: string): boolean => {
+    const id = parseAlbumId(label)
+    return id === undefined || isSeen(id)
+  }
+  return {
+    isId: label => names.isId(label),
+    withTitle: title => names.withTitle(title).filter(isSeen),
+    namesOf: labels => names.namesOf(labels.filter(isShown))
+  }
 }

@@ -17,7 +17,8 @@ import {
   reviveAlbumChanges,
   viewAlbum
 } from '../../domain/album.js'
-import { type AlbumId, newPhotoId, type PhotoId, parseAlbumId } from '../../domain/ids.js'
+import type { AlbumAct } from '../../domain/audience.js'
+import { type AlbumId, newPhotoId, type PhotoId, parseAlbumId, type UserId } from '../../domain/ids.js'
 import { ALBUMS_MAX } from '../../domain/limits.js'
 import { PHOTO_KIND } from '../../domain/photo.js'
 import { type Change, conflictVersions, type DirectoryRecord, shownVersion } from '../../domain/record.js'
@@ -27,8 +28,9 @@ import type { RecordWriter } from '../../store/record-writer.js'
 import { badField } from '../photo-rules.js'
 import type { BatchOutcome } from '../photo-types.js'
 import type { Photos } from '../photos.js'
+import { ALL_SEEING, type Viewer } from '../viewers/viewer.js'
 import { type AlbumCatalog, type AlbumPosition, comparePositions, positionOf } from './album-catalog.js'
-import { albumDeleted, albumNotFound, requireAlbum, requireLiveAlbum } from './album-lookup.js'
+import { albumDeleted, albumNotFound, requireAlbum, requireLiveAlbum, requireMayWithAlbum } from './album-lookup.js'
 import { checkAlbumCaption, checkTitle } from './album-rules.js'
 
 /** Photos that one call puts into the album that their label becomes. */
@@ -36,12 +38,15 @@ const REAL_PHOTOS_MAX = 1_000
 const CHANGED_PHOTOS_MAX = 10_000
 
 export interface AlbumsComponents {
-  readonly directory: Pick<Directory, 'lookUp' | 'getMany' | 'count' | 'labels' | 'labelSpan' | 'language' | 'query'>
+  readonly directory: Pick<
+    Directory,
+    'lookUp' | 'getMany' | 'count' | 'countFor' | 'labels' | 'labelSpan' | 'language' | 'query'
+  >
   readonly writer: Pick<RecordWriter, 'write' | 'revive' | 'admit'>
   readonly catalog: AlbumCatalog
   /** What graves have ended here before its time. Default: nothing. */
   readonly laidOut?: Pick<LaidOut, 'read'>
-  readonly photos: Pick<Photos, 'batchLabel'>
+  readonly photos: Pick<Photos, 'batchLabel' | 'as'>
   readonly clock: Clock
   readonly random: Random
 }
@@ -71,12 +76,20 @@ export interface MadeReal {
   readonly left: number
 }
 
-/** Everything a client can do with albums. Photos are in one by a label with its id, see photo.ts. */
+/** Everything that somebody can do with albums. Photos are in one by a label with its id, see photo.ts. */
 export class Albums {
   readonly #components: AlbumsComponents
+  readonly #viewer: Viewer
 
-  constructor(components: AlbumsComponents) {
+  constructor(components: AlbumsComponents, viewer = ALL_SEEING) {
     this.#components = components
+    this.#viewer = viewer
+  }
+
+  /** @returns the same albums, as far as somebody sees them and may change them */
+  as(viewer: Viewer): Albums {
+    const { photos } = this.#components
+    return new Albums({ ...this.#components, photos: photos.as(viewer) }, viewer)
   }
 
   /** @throws `ERR_BAD_PARAMETER`, `ERR_TOO_MANY_ALBUMS`, what the store throws */
@@ -93,6 +106,7 @@ export class Albums {
 
   /** @throws `ERR_ALBUM_NOT_FOUND`, `ERR_ALBUM_DELETED` */
   async get(id: AlbumId): Promise<ListedAlbum> {
+    requireMayWithAlbum(this.#viewer, 'see', id)
     return this.#listed(requireAlbum(this.#components.directory, id).album)
   }
 
@@ -101,7 +115,7 @@ export class Albums {
     const { title, caption } = edit
     checkAlbumCaption(caption)
     const checked = title === undefined ? edit : { ...edit, title: checkTitle(title) }
-    const record = await this.#write(id, before => {
+    const record = await this.#write(id, 'edit', before => {
       requireLiveAlbum(id, before)
       return editAlbumChanges(before, checked)
     })
@@ -110,8 +124,9 @@ export class Albums {
 
   /** Its photos stay. Deleting again is harmless. @throws `ERR_ALBUM_NOT_FOUND`, what the store throws */
   async remove(id: AlbumId): Promise<void> {
-    if (this.#components.directory.lookUp({ kind: ALBUM_KIND, id }).grave !== undefined) return
-    await this.#write(id, before => deleteAlbumChanges(before))
+    const { grave } = this.#components.directory.lookUp({ kind: ALBUM_KIND, id })
+    if (grave !== undefined && this.#viewer === ALL_SEEING) return
+    await this.#write(id, 'delete', before => deleteAlbumChanges(before))
   }
 
   /**
@@ -120,7 +135,7 @@ export class Albums {
    * @throws `ERR_ALBUM_NOT_FOUND`, `ERR_ALBUM_DELETED`: too long ago; `ERR_TOO_MANY_ALBUMS`, what the store throws
    */
   async undelete(id: AlbumId): Promise<ListedAlbum> {
-    const record = await this.#write(id, before => {
+    const record = await this.#write(id, 'delete', before => {
       if (shownVersion(before).deleted) this.#requireRoom()
       return reviveAlbumChanges(before)
     })
@@ -145,6 +160,7 @@ export class Albums {
 
   /** @returns versions of concurrent edits that lost, greatest first. @throws `ERR_ALBUM_NOT_FOUND`, `ERR_ALBUM_DELETED` */
   async conflicts(id: AlbumId): Promise<readonly Album[]> {
+    requireMayWithAlbum(this.#viewer, 'see', id)
     const { record } = requireAlbum(this.#components.directory, id)
     return conflictVersions(record).flatMap(version => viewAlbum(record, version) ?? [])
   }
@@ -156,7 +172,7 @@ export class Albums {
    * @throws `ERR_ALBUM_NOT_FOUND`, `ERR_ALBUM_DELETED`, `ERR_NO_SUCH_CONFLICT`, what the store throws
    */
   async restore(id: AlbumId, n: number): Promise<ListedAlbum> {
-    const record = await this.#write(id, before => {
+    const record = await this.#write(id, 'edit', before => {
       requireLiveAlbum(id, before)
       return restoreAlbumChanges(before, n)
     })
@@ -179,7 +195,8 @@ export class Albums {
     const adding = new Set(add)
     if (remove.some(photo => adding.has(photo)))
       throw badField('remove', 'a photo is either added or removed, not both')
-    await this.get(id)
+    requireMayWithAlbum(this.#viewer, add.length > 0 ? 'add' : 'see', id)
+    requireAlbum(this.#components.directory, id)
     const { photos } = this.#components
     const added = await photos.batchLabel(add, { add: [id] })
     const removed = await photos.batchLabel(remove, { remove: [id] })
@@ -190,25 +207,31 @@ export class Albums {
    * Makes a label an album: its photos lose the label and are in the album instead, up to 1,000 a call. May be called again
    * at any time, on any node, until none are left: it is always the same album, which may have another title by now.
    *
+   * @param maker - whose album it becomes, one of his own; undefined: nobody's, the same for all
    * @throws `ERR_BAD_PARAMETER`, `ERR_ALBUM_NOT_FOUND`: no photo here has the label; `ERR_TOO_MANY_ALBUMS`
    */
-  async makeReal(name: string, signal?: AbortSignal): Promise<MadeReal> {
+  async makeReal(name: string, maker?: UserId, signal?: AbortSignal): Promise<MadeReal> {
     const title = checkTitle(name)
     const { directory, writer, photos } = this.#components
     writer.admit()
-    const id = albumIdOfLabel(title)
+    const id = albumIdOfLabel(title, maker)
     const term = directory.language.labelTerm('album', title)
     const key = { kind: ALBUM_KIND, id }
-    const { records } = await directory.query({ terms: [term], words: [], limit: REAL_PHOTOS_MAX }, signal)
+    const audiences = await this.#viewer.audiences()
+    const labelled = { terms: [term], words: [], audiences }
+    const { records } = await directory.query({ ...labelled, limit: REAL_PHOTOS_MAX }, signal)
     const { stored } = directory.lookUp(key)
     const isLive = stored !== undefined && !shownVersion(stored.record).deleted
     if (records.length === 0 && !isLive)
       throw new SheafError('ERR_ALBUM_NOT_FOUND', 'no photo here has that label', { details: { name: title } })
     if (!isLive) this.#requireRoom()
-    const record = await writer.write(key, before => realChanges(before, title))
+    const record = await writer.write(key, before => {
+      if (before !== undefined) requireMayWithAlbum(this.#viewer, shownVersion(before).deleted ? 'delete' : 'add', id)
+      return realChanges(before, title, maker)
+    })
     const ids = records.map(photo => photo.id as PhotoId)
     const outcomes = await photos.batchLabel(ids, { add: [id], remove: [title] })
-    return { album: await this.#listed(requireView(record)), outcomes, left: directory.count(term) }
+    return { album: await this.#listed(requireView(record)), outcomes, left: await this.#countOf(term) }
   }
 
   /** Albums and labels in the order of their titles. @throws `ERR_DIRECTORY_UNAVAILABLE` */
@@ -216,11 +239,17 @@ export class Albums {
     const { directory, catalog } = this.#components
     const behind = after === undefined ? undefined : this.#positionOf(after)
     const labelsBehind = behind?.order.toString()
-    const query = { prefix, limit: limit + 1, ...(labelsBehind !== undefined && { after: labelsBehind }) }
-    const labels = await directory.labels('album', query, label => catalog.isId(label))
+    const audiences = await this.#viewer.audiences()
+    const query = { prefix, audiences, limit: limit + 1, ...(labelsBehind !== undefined && { after: labelsBehind }) }
+    // what has the form of an id may be an album that this node has not heard of yet
+    const isOmitted = (label: string): boolean =>
+      catalog.isId(label) || (this.#viewer !== ALL_SEEING && parseAlbumId(label) !== undefined)
+    const labels = await directory.labels('album', query, isOmitted)
     const found = [
       ...labels.map(label => ({ ...positionOf(label.name), label })),
-      ...catalog.page(prefix, behind, limit + 1).map(album => ({ ...album, label: undefined }))
+      ...catalog
+        .page(prefix, behind, limit + 1, id => this.#viewer.mayWithAlbum('see', id))
+        .map(album => ({ ...album, label: undefined }))
     ].sort(comparePositions)
     const page = found.slice(0, limit)
     const records = await directory.getMany(page.flatMap(({ id }) => (id === '' ? [] : { kind: ALBUM_KIND, id })))
@@ -245,10 +274,17 @@ export class Albums {
   }
 
   async #listedLabel({ name, count }: LabelCount): Promise<ListedAlbum> {
-    const span = await this.#components.directory.labelSpan('album', name)
+    const span = await this.#components.directory.labelSpan('album', name, await this.#viewer.audiences())
     return { name, count, album: undefined, cover: span?.newest, span }
   }
 
+  async #countOf(term: string): Promise<number> {
+    const { directory } = this.#components
+    const audiences = await this.#viewer.audiences()
+    return audiences === undefined ? directory.count(term) : directory.countFor(term, audiences)
+  }
+
+  /** Whoever sees an album sees all that is in it. */
   async #listed(album: Album): Promise<ListedAlbum> {
     const { directory } = this.#components
     const { id, title } = album
@@ -264,11 +300,16 @@ export class Albums {
     return photo !== undefined && !photo.deleted && photo.albums.includes(album)
   }
 
-  async #write(id: AlbumId, decide: (before: DirectoryRecord) => readonly Change[]): Promise<DirectoryRecord> {
+  async #write(
+    id: AlbumId,
+    act: AlbumAct,
+    decide: (before: DirectoryRecord) => readonly Change[]
+  ): Promise<DirectoryRecord> {
     const { directory, writer } = this.#components
     writer.admit()
     const key = { kind: ALBUM_KIND, id }
     return writer.write(key, before => {
+      requireMayWithAlbum(this.#viewer, act, id)
       if (directory.lookUp(key).grave !== undefined) throw albumDeleted(id)
       if (before === undefined) throw albumNotFound(id)
       return decide(before)
@@ -281,9 +322,8 @@ export class Albums {
   }
 }
 
-/** It belongs to nobody, as the label did. */
-function realChanges(before: DirectoryRecord | undefined, title: string): readonly Change[] {
-  return before === undefined ? createAlbumChanges({ title }) : reviveAlbumChanges(before, title)
+function realChanges(before: DirectoryRecord | undefined, title: string, maker: UserId | undefined): readonly Change[] {
+  return before === undefined ? createAlbumChanges({ title, maker }) : reviveAlbumChanges(before, title)
 }
 
 function requireView(record: DirectoryRecord): Album {

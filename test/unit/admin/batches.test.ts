@@ -6,6 +6,7 @@ import { silentLog } from '../../../src/core/log.js'
 import { type PhotoId, photoIdFrom } from '../../../src/domain/ids.js'
 import { PackedIds } from '../../../src/domain/packed-ids.js'
 import type { BatchOutcome } from '../../../src/photos/photo-types.js'
+import { ALL_SEEING } from '../../../src/photos/viewers/viewer.js'
 import { SeededRandom } from '../../support/seeded-random.js'
 import { SimulatedClock } from '../../support/simulated-clock.js'
 import { Gate } from '../photos/photos-fixture.js'
@@ -41,7 +42,7 @@ function fixture(count: number, errorOf: (i: number) => ErrorCode | undefined = 
     return ids.map(photoId => ({ photoId, error: errorOf(list.indexOf(photoId)) }))
   }
   const run = async (total: number, select: Parameters<Batches['run']>[0]['select'] = LIST) =>
-    await batches.run({ select, total, kind: 'batch-edit', change }, signal)
+    await batches.run({ select, total, kind: 'batch-edit', viewer: ALL_SEEING, owner: undefined, change }, signal)
   const start = async (): Promise<Job> => (await run(count)) as Job
   return { clock, jobs, list, batches, seen, gate, run, start }
 }

@@ -12,8 +12,10 @@ import {
 import { leafFrom } from '../../../src/directory/leaf-rows.js'
 import { recordStateOf } from '../../../src/directory/stored-record.js'
 import { indexEntries, postingValue } from '../../../src/directory/term-index.js'
+import { audienceDigest, audienceText, photoAudience } from '../../../src/domain/audience.js'
 import { dayOf } from '../../../src/domain/day.js'
 import { bucketOf, leafDigest, MerkleTree } from '../../../src/domain/merkle.js'
+import { viewPhoto } from '../../../src/domain/photo.js'
 import { type DirectoryRecord, isGrave, mergeRecords } from '../../../src/domain/record.js'
 import { encodeRecord } from '../../../src/domain/record-codec.js'
 import { TIMELINE } from '../../../src/domain/terms.js'
@@ -29,13 +31,15 @@ export interface DirectoryContents {
   readonly root: string
   /** order, term, position and value of every index row, sorted */
   readonly index: readonly string[]
-  /** term → photos */
+  /** term → photos; `of`, digest of an audience, and term → those of the audience */
   readonly counters: Record<string, number>
-  /** order and day → photos of the time line, and the digest of their rows */
+  /** order, day and, if any, digest of an audience → photos of the time line, and the digest of their rows */
   readonly days: Record<string, string>
 }
 
-const COUNTED = /^(all$|entry$|timeline$|trash$|tag\0|album\0|spelled\0|type\0|kind\0|rating\0)/
+const COUNTED =
+  /^(all$|entry$|timeline$|trash$|trash-owner\0|tag\0|album\0|spelled\0|type\0|kind\0|rating\0|audience\0)/
+const COUNTED_FOR_EACH = /^(all$|entry$|tag\0|album\0|spelled\0|type\0|kind\0|rating\0|state\0)/
 const TABLES = indexTables(0)
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
@@ -73,6 +77,8 @@ export function modelOf(written: Iterable<DirectoryRecord>): DirectoryContents {
     contents.records[name] = hex(bytes)
     contents.leaves[name] = hex(leaf)
     const { added, taken } = indexEntries(record)
+    const isLive = added.terms.includes('all')
+    const audience = isLive ? hex(audienceDigest(audienceText(photoAudience(viewPhoto(record))))) : undefined
     for (const [order, postings] of Object.entries({ added, taken })) {
       for (const term of postings.terms) {
         const position = postings.position ?? new Uint8Array()
@@ -80,12 +86,18 @@ export function modelOf(written: Iterable<DirectoryRecord>): DirectoryContents {
         contents.index.push(`${order} ${term} @${hex(position)} ${hex(value)}`)
         if (term !== TIMELINE) continue
         const key = termKey(TABLES.order[order as Order], term, position)
-        const name = `${order} ${dayOf(msOfPosition(position, order as Order))}`
-        const { count, digest } = days.get(name) ?? EMPTY_DAY
-        days.set(name, { count: count + 1, digest: (digest ^ rowDigest(key, value)) >>> 0 })
+        const day = `${order} ${dayOf(msOfPosition(position, order as Order))}`
+        for (const name of isLive ? [day, `${day} ${audience}`] : [day]) {
+          const { count, digest } = days.get(name) ?? EMPTY_DAY
+          days.set(name, { count: count + 1, digest: (digest ^ rowDigest(key, value)) >>> 0 })
+        }
       }
     }
-    for (const term of added.terms) if (COUNTED.test(term)) contents.counters[term] = (contents.counters[term] ?? 0) + 1
+    const counters = added.terms.flatMap(term => [
+      ...(COUNTED.test(term) ? [term] : []),
+      ...(isLive && COUNTED_FOR_EACH.test(term) ? [`of\0${audience}\0${term}`] : [])
+    ])
+    for (const name of counters) contents.counters[name] = (contents.counters[name] ?? 0) + 1
   }
   for (const record of merged.values()) contents.buckets[bucketOf(record)] = hex(tree.bucket(bucketOf(record)))
   for (const [name, { count, digest }] of days) contents.days[name] = `${count} ${digest}`
@@ -128,7 +140,9 @@ export async function rowsOf(database: Database): Promise<Omit<DirectoryContents
   const days: Record<string, string> = {}
   for (const [key, value] of await rows(TABLES.day)) {
     const { count, digest } = dayCountFrom(key, value)
-    days[`${key[1] === 0 ? 'added' : 'taken'} ${dayOfKey(key)}`] = `${count} ${digest}`
+    const order = (key[1] ?? 0) % 2 === 0 ? 'added' : 'taken'
+    const audience = hex(key.subarray(2, -'yyyy-mm-dd'.length))
+    days[[order, dayOfKey(key), audience].join(' ').trim()] = `${count} ${digest}`
   }
   return { records, leaves, buckets, index: index.sort(), counters, days }
 }

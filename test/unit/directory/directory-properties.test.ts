@@ -173,7 +173,8 @@ describe('a directory', () => {
         const database = await source.open()
         const model = modelOf(written)
         expect({ ...(await rowsOf(database)), root: directory.digest() }).toEqual(model)
-        for (const [term, count] of Object.entries(model.counters)) expect(directory.count(term)).toBe(count)
+        for (const [term, count] of Object.entries(model.counters))
+          if (!term.startsWith('of\0')) expect(directory.count(term)).toBe(count)
         expect(await directory.verify()).toEqual([])
         await directory.stop()
       }),

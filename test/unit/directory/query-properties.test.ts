@@ -8,7 +8,9 @@ import type { Order } from '../../../src/directory/index-keys.js'
 import { READ_SIZES, type ReadSizes } from '../../../src/directory/index-reader.js'
 import { indexOf } from '../../../src/directory/index-state.js'
 import { type DirectoryPage, type DirectoryQuery, type QueryBase, runQuery } from '../../../src/directory/query.js'
+import { AudienceSet, audienceText, photoAudience } from '../../../src/domain/audience.js'
 import { hlcMs } from '../../../src/domain/hlc.js'
+import type { AlbumId, UserId } from '../../../src/domain/ids.js'
 import { viewPhoto } from '../../../src/domain/photo.js'
 import type { DirectoryRecord } from '../../../src/domain/record.js'
 import { INDEX_LANGUAGE, termsOf } from '../../../src/domain/terms.js'
@@ -18,11 +20,22 @@ import { PhotoWriter, RecordLog } from './photo-log.js'
 const TAGS = ['sea', 'rose']
 const WORDS = ['img', 'image', 'rose', 'red', ...Array.from({ length: 12 }, (_, i) => `w${i}`)]
 const TERMS = ['all', 'type\0image', ...TAGS.map(tag => `tag\0${tag}`)]
+/** Of whom, and in what, photos are. */
+const OWNERS = [undefined, '01890000-0000-7000-8000-000000000001', '01890000-0000-7000-8000-000000000002'] as (
+  | UserId
+  | undefined
+)[]
+const ALBUMS = ['01890000-0000-7000-8000-00000000000a', '01890000-0000-7000-8000-00000000000b'] as AlbumId[]
+const AUDIENCES = OWNERS.flatMap(owner =>
+  [[], [ALBUMS[0]], [ALBUMS[1]], ALBUMS].map(albums => audienceText({ owner, albums: albums as AlbumId[] }))
+)
 const RATINGS = [1, 2, 3].map(rating => `rating\0${rating}`)
 
 const birth = fc.record({
   words: fc.uniqueArray(fc.constantFrom(...WORDS), { minLength: 2, maxLength: 7, size: 'max' }),
   tags: fc.uniqueArray(fc.constantFrom(...TAGS)),
+  owner: fc.constantFrom(...OWNERS),
+  albums: fc.subarray(ALBUMS),
   rating: fc.option(fc.integer({ min: 1, max: 3 }), { nil: undefined }),
   takenMs: fc.option(fc.integer({ min: -20, max: 20 }), { nil: undefined })
 })
@@ -37,6 +50,10 @@ const query = fc.record({
   order: fc.constantFrom('added' as const, 'taken' as const),
   fromMs: ms,
   toMs: ms,
+  audiences: fc.option(
+    fc.subarray(AUDIENCES).map(some => new AudienceSet(some)),
+    { nil: undefined }
+  ),
   limit: fc.integer({ min: 1, max: 9 }),
   countsAll: fc.boolean()
 })
@@ -48,6 +65,7 @@ const sizes: fc.Arbitrary<ReadSizes> = fc.oneof(
   fc.record({
     listed: fc.integer({ min: 1, max: 8 }),
     sorted: fc.integer({ min: 1, max: 12 }),
+    audiences: fc.integer({ min: 0, max: 3 }),
     words: fc.integer({ min: 0, max: 4 }),
     batchMin: fc.integer({ min: 1, max: 4 }),
     batchMax: fc.integer({ min: 1, max: 8 }),
@@ -68,14 +86,15 @@ class Photos {
   readonly directory = new Directory({ database: this.#source, log: silentLog, observe: () => {} })
   #logs = 0
 
-  birth({ words, tags, rating, takenMs }: Birth): DirectoryRecord {
+  birth({ words, tags, rating, takenMs, owner, albums }: Birth): DirectoryRecord {
     const takenAt = takenMs === undefined ? undefined : { ms: takenMs }
-    const { id } = this.#writer.birth({ name: words.join(' '), tags, takenAt })
+    const { id } = this.#writer.birth({ name: words.join(' '), tags, takenAt, owner, albums })
     return rating === undefined ? this.#writer.require(id) : this.#writer.edit(id, { rating })
   }
 
-  edit(id: string, { words }: Birth): DirectoryRecord {
-    return this.#writer.edit(id, { name: words.join(' ') })
+  edit(id: string, { words, albums }: Birth): DirectoryRecord {
+    const remove = ALBUMS.filter(album => !albums.includes(album))
+    return this.#writer.edit(id, { name: words.join(' '), albums: { add: albums, remove } })
   }
 
   delete(id: string): DirectoryRecord {
@@ -125,6 +144,7 @@ function matches(
     words,
     anyOf = [],
     order,
+    audiences,
     fromMs = Number.NEGATIVE_INFINITY,
     toMs = Number.POSITIVE_INFINITY
   }: DirectoryQuery
@@ -132,6 +152,7 @@ function matches(
   const own = termsOf(record)
   const ms = order === 'taken' ? takenMs(record) : hlcMs(viewPhoto(record).createdAt)
   if (ms < fromMs || ms >= toMs || !anyOf.every(some => some.some(term => own.includes(term)))) return false
+  if (audiences !== undefined && !audiences.texts.includes(audienceText(photoAudience(viewPhoto(record))))) return false
   const has = (word: string): boolean => own.some(term => term.startsWith(`word\0${word}`))
   return terms.every(term => own.includes(term)) && words.every(has)
 }
@@ -206,7 +227,14 @@ describe('a list by pages', () => {
     await photos.directory.start()
     await photos.apply(
       ...Array.from({ length: 100 }, () =>
-        photos.birth({ words: ['img'], tags: [], rating: undefined, takenMs: undefined })
+        photos.birth({
+          words: ['img'],
+          tags: [],
+          rating: undefined,
+          takenMs: undefined,
+          owner: undefined,
+          albums: []
+        })
       )
     )
     const abort = new AbortController()

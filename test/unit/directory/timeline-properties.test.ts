@@ -7,9 +7,11 @@ import { READ_SIZES } from '../../../src/directory/index-reader.js'
 import { indexOf } from '../../../src/directory/index-state.js'
 import type { QueryBase } from '../../../src/directory/query.js'
 import { readBucket, readTimeline, type Timeline, type TimelineTile } from '../../../src/directory/timeline.js'
+import { AudienceSet, audienceText, photoAudience } from '../../../src/domain/audience.js'
 import { BUCKET_KEY, parseBucketKey } from '../../../src/domain/bucket-key.js'
 import { dayStartMs } from '../../../src/domain/day.js'
 import { hlcMs } from '../../../src/domain/hlc.js'
+import type { AlbumId, UserId } from '../../../src/domain/ids.js'
 import { viewPhoto } from '../../../src/domain/photo.js'
 import { dimensionsChange } from '../../../src/domain/photo-facts.js'
 import type { DirectoryRecord } from '../../../src/domain/record.js'
@@ -23,7 +25,14 @@ const TYPES = ['image/jpeg', 'video/mp4', 'image/x-canon-cr2', 'text/plain']
 /** Around the turn of a month, before 1970, and farther than dates are written. */
 const BASES = ['2024-02-27', '2023-12-30', '1965-03-01'].map(dayStartMs)
 
+/** Of whom, and in what, photos are. */
+const OWNERS = [undefined, '01890000-0000-7000-8000-000000000001' as UserId]
+const ALBUM = '01890000-0000-7000-8000-00000000000a' as AlbumId
+const AUDIENCES = OWNERS.flatMap(owner => [[], [ALBUM]].map(albums => audienceText({ owner, albums })))
+
 const birth = fc.record({
+  owner: fc.constantFrom(...OWNERS),
+  isShared: fc.boolean(),
   type: fc.constantFrom(...TYPES),
   tag: fc.boolean(),
   rose: fc.boolean(),
@@ -51,13 +60,21 @@ const filters = fc.record({
   ),
   words: fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, fc.constant(['ro'])),
   order: fc.constantFrom('added' as const, 'taken' as const),
+  audiences: fc.option(
+    fc.subarray(AUDIENCES).map(some => new AudienceSet(some)),
+    { nil: undefined }
+  ),
   fromMs: fc.option(fc.constantFrom(...BASES), { nil: undefined }),
   toMs: fc.option(
     fc.constantFrom(...BASES).map(ms => ms + 2 * DAY_MS + 1),
     { nil: undefined }
   )
 })
-const write = fc.record({ photo: fc.nat(99), do: fc.constantFrom('delete', 'swap', 'birth', 'size', 'archive'), birth })
+const write = fc.record({
+  photo: fc.nat(99),
+  do: fc.constantFrom('delete', 'swap', 'birth', 'size', 'archive', 'share'),
+  birth
+})
 
 class Library {
   readonly writer = new PhotoWriter()
@@ -65,12 +82,14 @@ class Library {
   readonly directory = new Directory({ database: this.#source, log: silentLog, observe: () => {} })
   #logs = 0
 
-  birth({ type, tag, rose, archived, size, takenMs }: Birth): DirectoryRecord {
+  birth({ type = 'image/jpeg', tag, rose, archived, size, takenMs, owner, isShared }: Partial<Birth>): DirectoryRecord {
     return this.writer.birth({
       contentType: type,
       name: rose ? 'rose.jpg' : 'img.jpg',
       tags: tag ? ['sea'] : [],
       marks: archived ? ['archived'] : [],
+      owner,
+      albums: isShared ? [ALBUM] : [],
       ...size,
       ...(takenMs !== undefined && { takenAt: { ms: takenMs } })
     })
@@ -97,7 +116,7 @@ class Library {
   }
 
   /** What a look at every photo finds, newest first. */
-  expected({ terms, words, order, fromMs = -Infinity, toMs = Infinity }: Filters): TimelineTile[] {
+  expected({ terms, words, order, audiences, fromMs = -Infinity, toMs = Infinity }: Filters): TimelineTile[] {
     const tiles: (TimelineTile & { readonly key: string })[] = []
     const isEverything = words.length === 0 && terms.every(term => term === 'entry')
     for (const record of this.writer.records.values()) {
@@ -106,6 +125,7 @@ class Library {
       const own = termsOf(record)
       const isWanted = [...terms, ...words.map(() => 'word\0rose')].every(term => own.includes(term))
       if (bytes === undefined || !isWanted || (isEverything && photo.marks.has('archived'))) continue
+      if (audiences !== undefined && !audiences.texts.includes(audienceText(photoAudience(photo)))) continue
       const addedMs = hlcMs(photo.createdAt)
       const ms = order === 'taken' ? (photo.takenAt?.ms ?? addedMs) : addedMs
       if (ms < fromMs || ms >= toMs) continue
@@ -165,7 +185,10 @@ describe('a time line', () => {
             await library.apply(
               library.writer.edit(id, { archived: !viewPhoto(library.writer.require(id)).marks.has('archived') })
             )
-          else await library.apply(...library.swapTag(id))
+          else if (what === 'share') {
+            const isShared = viewPhoto(library.writer.require(id)).albums.length > 0
+            await library.apply(library.writer.edit(id, { albums: { [isShared ? 'remove' : 'add']: [ALBUM] } }))
+          } else await library.apply(...library.swapTag(id))
           const after = await read()
           for (const { key, revision } of after.timeline.buckets) {
             const was = before.timeline.buckets.find(one => one.key === key)

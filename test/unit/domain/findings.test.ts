@@ -121,7 +121,7 @@ describe('findings', () => {
     const terms = ['looked', `features\0${MODEL}`, 'linked', `link\0${OTHER}`]
     expect(termsOf(record)).toEqual(expect.arrayContaining(terms))
     const dead = write(record, deleteChanges(record))
-    expect(termsOf(dead)).toEqual(['trash', expect.stringMatching(/^trashed\0/)])
+    expect(termsOf(dead)).toEqual(['trash', 'trash-owner\0-', expect.stringMatching(/^trashed\0/)])
     const back = write(dead, undeleteChanges(dead, ['orig']))
     expect(viewFindings(back).features.size).toBe(0)
     expect(viewFindings(back).links.size).toBe(1)

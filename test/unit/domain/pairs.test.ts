@@ -201,7 +201,7 @@ describe('the record of a pair', () => {
     const id = part.id
     const record = writer.write({ kind: 'photo', id }, [pairChange({ of: photoOf(HEIC).id, parts: [] })])
     const names = termsOf(record).map(term => term.split('\0')[0])
-    expect([...new Set(names)]).toEqual(['all', 'head', 'pair', 'sha256', 'state', 'type'])
+    expect([...new Set(names)]).toEqual(['all', 'audience', 'head', 'pair', 'sha256', 'state', 'type'])
     expect(pairTerms(part)).toEqual(['pair\0stem\0\0dcim\0img_1'])
   })
 })

@@ -29,6 +29,7 @@ describe('termsOf', () => {
     expect(termsOf(record)).toEqual(
       [
         'all',
+        'audience\0-',
         'entry',
         'album\x002026',
         `idem\0${'0f'.repeat(32)}`,
@@ -51,7 +52,8 @@ describe('termsOf', () => {
   it('has the owner in this version of the index only', () => {
     const owned = photo({ owner: '01890000-0000-7000-8000-00000000000a' as UserId })
     const term = 'owner\x0001890000-0000-7000-8000-00000000000a'
-    expect(termsOf(owned)).toEqual([...termsOf(photo({})), term].sort())
+    const others = termsOf(photo({})).filter(other => other !== 'audience\0-')
+    expect(termsOf(owned)).toEqual([...others, term, 'audience\x0001890000-0000-7000-8000-00000000000a'].sort())
     const { known } = languagesWith({ near: () => undefined }, true)
     expect(
       known.map(({ version, lacks, termsOf }) => [version, lacks.has('owner'), termsOf(owned).includes(term)])
@@ -61,9 +63,23 @@ describe('termsOf', () => {
       [3, true, false],
       [5, true, false],
       [7, false, true],
+      [9, false, true],
       [4, true, false],
       [6, true, false],
-      [8, false, true]
+      [8, false, true],
+      [10, false, true]
+    ])
+  })
+
+  it('has the audience in this version of the index only: the owner, and albums that have a record', () => {
+    const owner = '01890000-0000-7000-8000-00000000000a' as UserId
+    const albums = ['01890000-0000-7000-8000-00000000000c', 'summer']
+    const shown = photo({ owner, albums })
+    const term = `audience\0${owner} ${albums[0]}`
+    const { known } = languagesWith({ near: () => undefined }, true)
+    expect(known.filter(({ termsOf }) => termsOf(shown).includes(term)).map(({ version }) => version)).toEqual([9, 10])
+    expect(known.filter(({ lacks }) => lacks.has('audience')).map(({ version }) => version)).toEqual([
+      1, 2, 3, 5, 7, 4, 6, 8
     ])
   })
 
@@ -89,6 +105,7 @@ describe('termsOf', () => {
     const live = photo({})
     expect(termsOf(changeRecord(PHOTO_KEY, live, countingStamper(), deleteChanges(live)))).toEqual([
       'trash',
+      'trash-owner\0-',
       `trashed\0${'5e'.repeat(32)}`
     ])
     expect(termsOf({ ...live, kind: 'album' })).toEqual([])

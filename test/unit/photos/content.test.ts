@@ -82,6 +82,7 @@ describe('open', () => {
       size: bytes.length,
       etag: `"${sha256}"`,
       contentType: 'image/jpeg',
+      audience: { owner: undefined, albums: [] },
       lastModifiedMs: clock.now()
     })
   })

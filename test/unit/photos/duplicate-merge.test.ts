@@ -3,7 +3,7 @@ import { SheafError } from '../../../src/core/errors.js'
 import type { PhotoId } from '../../../src/domain/ids.js'
 import { viewPhoto } from '../../../src/domain/photo.js'
 import { LABELS_ONLY } from '../../../src/photos/albums/album-names.js'
-import { DuplicateMerge } from '../../../src/photos/duplicate-merge.js'
+import { DuplicateMerge, type MergeActs } from '../../../src/photos/duplicate-merge.js'
 import type { PhotoPatch } from '../../../src/photos/photo-types.js'
 import { requireRecord } from '../../../src/store/record-writer.js'
 import { SeededRandom } from '../../support/seeded-random.js'
@@ -112,7 +112,8 @@ describe('what is said between merge and delete', () => {
       if (own === undefined) throw new SheafError('ERR_PHOTO_DELETED')
       return { tags: [...own], albums: [], rating: undefined, caption: undefined, marks: new Set<never>() }
     }
-    const merges = new DuplicateMerge({
+    const merges = new DuplicateMerge()
+    const acts: MergeActs = {
       albums: LABELS_ONLY,
       said: async id => said(id),
       give: async (id, gainOf) => {
@@ -123,8 +124,8 @@ describe('what is said between merge and delete', () => {
         allow(said(id))
         tags.delete(id)
       }
-    })
-    return { tags, run: () => merges.run({ keep: 'keep' as PhotoId, remove: ['other' as PhotoId] }) }
+    }
+    return { tags, run: () => merges.run({ keep: 'keep' as PhotoId, remove: ['other' as PhotoId] }, acts) }
   }
 
   test('is merged as well', async () => {

@@ -73,7 +73,7 @@ export async function photosFixture(
     logicalVolume: () => store.volume,
     ...overrides
   }
-  const photos = new Photos(components, {
+  const photos = Photos.create(components, {
     chunkBytes: CHUNK_BYTES,
     maxUploadBytes: 1 << 20,
     requireCookie: false,

@@ -1,15 +1,16 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { SheafError } from '../../../src/core/errors.js'
 import { silentLog } from '../../../src/core/log.js'
+import { AudienceSet, audienceText } from '../../../src/domain/audience.js'
 import { modelIdOf } from '../../../src/domain/features.js'
 import { featuresFailedChange, headChange, imageChange } from '../../../src/domain/findings.js'
-import type { PhotoId } from '../../../src/domain/ids.js'
-import type { Photo } from '../../../src/domain/photo.js'
+import type { AlbumId, PhotoId } from '../../../src/domain/ids.js'
 import { cameraChange, takenAtChange } from '../../../src/domain/photo-facts.js'
 import { ALL_SHARDS, SHARD_COUNT } from '../../../src/domain/shards.js'
+import { ALL_SEEING, type Viewer } from '../../../src/photos/viewers/viewer.js'
 import type { LookAtFileComponents } from '../../../src/search/look-at-file.js'
 import { Similarity } from '../../../src/search/similarity.js'
-import type { SearchResults } from '../../../src/search/similarity-types.js'
+import type { SearchOptions, SearchResults } from '../../../src/search/similarity-types.js'
 import type { LoadedModel, ModelSpec } from '../../../src/similarity/models/model-spec.js'
 import { ExactVectorIndexes } from '../../support/exact-vector-indexes.js'
 import { SimulatedDisk } from '../../support/simulated-disk.js'
@@ -35,7 +36,6 @@ let indexes: ExactVectorIndexes
 let analyzer: VectorAnalyzer
 let similarity: Similarity
 let ffmpeg: LookAtFileComponents['ffmpeg']
-let visible: (photo: Photo) => boolean
 let lookUps: PhotoId[]
 
 function newSimilarity(): Similarity {
@@ -54,7 +54,6 @@ function newSimilarity(): Similarity {
         lookUps.push(id)
         return false
       },
-      visible: photo => visible(photo),
       fileSystem: new SimulatedFileSystem(disk),
       clock,
       random: photos.random,
@@ -70,7 +69,6 @@ beforeEach(async () => {
   indexes = new ExactVectorIndexes()
   analyzer = new VectorAnalyzer(DIGEST)
   ffmpeg = undefined
-  visible = () => true
   lookUps = []
   similarity = newSimilarity()
   await similarity.start()
@@ -277,8 +275,15 @@ describe('neighbors that are no results', () => {
     const wanted: PhotoId[] = []
     for (let i = 0; i < 4; i++) wanted.push(await photos.add(nearVector(photos.random, center, 2)))
     await use()
-    visible = ({ id }) => wanted.includes(id)
-    const found = await byImage(center, 4)
+    const album = '01890000-0000-7000-8000-0000000000a1' as AlbumId
+    await photos.base.photos.batchLabel(wanted, { add: [album] })
+    const viewer: Viewer = {
+      ...ALL_SEEING,
+      may: (_, { albums }) => albums.includes(album),
+      audiences: async () => new AudienceSet([audienceText({ owner: undefined, albums: [album] })])
+    }
+    const options = (): SearchOptions => ({ k: 4 })
+    const found = await similarity.search.as(viewer).byImage(bodyOf(vectorImage(center)), options, never)
     expect(idsOf(found).sort()).toEqual(wanted.sort())
   })
 

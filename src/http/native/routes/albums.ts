@@ -40,12 +40,12 @@ interface PhotosBody {
 }
 
 /** Albums, and which photos are in them. */
-export function addAlbumRoutes(app: FastifyInstance, { albums, gates }: RouteContext): void {
+export function addAlbumRoutes(app: FastifyInstance, { seenBy, gates }: RouteContext): void {
   for (const path of ['/albums', '/v1/albums']) {
     app.get<{ Querystring: LabelsQuery }>(path, { schema: albumsSchema }, request =>
       whileConnected(request, signal =>
         gates.pages.pass(signal, async () => {
-          const { albums: page, nextAfter } = await albums.list(request.query)
+          const { albums: page, nextAfter } = await seenBy(request).albums.list(request.query)
           return { albums: page.map(albumJson), next_after: nextAfter ?? null }
         })
       )
@@ -54,7 +54,7 @@ export function addAlbumRoutes(app: FastifyInstance, { albums, gates }: RouteCon
 
   app.post<{ Body: NewAlbumBody }>('/v1/albums', { schema: createAlbumSchema }, async (request, reply) => {
     const { cover, ...said } = request.body
-    const made = await albums.create({
+    const made = await seenBy(request).albums.create({
       ...said,
       ...(cover !== undefined && { cover: requirePhotoId(cover) }),
       maker: userOf(request)
@@ -66,14 +66,15 @@ export function addAlbumRoutes(app: FastifyInstance, { albums, gates }: RouteCon
   app.post<{ Body: { readonly name: string } }>('/v1/albums/make-real', { schema: makeRealSchema }, request =>
     whileConnected(request, signal =>
       gates.counts.pass(signal, async () => {
-        const { album, outcomes, left } = await albums.makeReal(request.body.name, signal)
+        const { albums } = seenBy(request)
+        const { album, outcomes, left } = await albums.makeReal(request.body.name, userOf(request), signal)
         return { ...albumJson(album), results: outcomesJson('added', outcomes), left }
       })
     )
   )
 
   app.get<{ Params: IdParams }>('/v1/albums/:id', { schema: getAlbumSchema }, async request =>
-    albumJson(await albums.get(requireAlbumId(request.params.id)))
+    albumJson(await seenBy(request).albums.get(requireAlbumId(request.params.id)))
   )
 
   app.patch<{ Params: IdParams; Body: AlbumPatchBody }>(
@@ -82,22 +83,22 @@ export function addAlbumRoutes(app: FastifyInstance, { albums, gates }: RouteCon
     async request => {
       const { cover, ...said } = request.body
       const edit = { ...said, ...(cover !== undefined && { cover: cover === null ? null : requirePhotoId(cover) }) }
-      return albumJson(await albums.edit(requireAlbumId(request.params.id), edit))
+      return albumJson(await seenBy(request).albums.edit(requireAlbumId(request.params.id), edit))
     }
   )
 
   app.delete<{ Params: IdParams }>('/v1/albums/:id', { schema: deleteAlbumSchema }, async request => {
     const id = requireAlbumId(request.params.id)
-    await albums.remove(id)
+    await seenBy(request).albums.remove(id)
     return { status: 'deleted', album_id: id }
   })
 
   app.post<{ Params: IdParams }>('/v1/albums/:id/undelete', { schema: undeleteAlbumSchema }, async request =>
-    albumJson(await albums.undelete(requireAlbumId(request.params.id)))
+    albumJson(await seenBy(request).albums.undelete(requireAlbumId(request.params.id)))
   )
 
   app.get<{ Params: IdParams }>('/v1/albums/:id/conflicts', { schema: albumConflictsSchema }, async request => {
-    const versions = await albums.conflicts(requireAlbumId(request.params.id))
+    const versions = await seenBy(request).albums.conflicts(requireAlbumId(request.params.id))
     return { conflicts: versions.map((version, i) => albumConflictJson(version, i + 1)) }
   })
 
@@ -106,7 +107,7 @@ export function addAlbumRoutes(app: FastifyInstance, { albums, gates }: RouteCon
     { schema: restoreAlbumSchema },
     async request => {
       const { id, n } = request.params
-      return albumJson(await albums.restore(requireAlbumId(id), conflictNumber(n)))
+      return albumJson(await seenBy(request).albums.restore(requireAlbumId(id), conflictNumber(n)))
     }
   )
 
@@ -117,7 +118,7 @@ export function addAlbumRoutes(app: FastifyInstance, { albums, gates }: RouteCon
       const idsOf = (ids: readonly string[] = []): PhotoId[] => ids.map(requirePhotoId)
       const { add, remove } = request.body
       const change = { add: idsOf(add), remove: idsOf(remove) }
-      const { added, removed } = await albums.change(requireAlbumId(request.params.id), change)
+      const { added, removed } = await seenBy(request).albums.change(requireAlbumId(request.params.id), change)
       return { results: [...outcomesJson('added', added), ...outcomesJson('removed', removed)] }
     }
   )

@@ -1,12 +1,16 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ClusterEvent, EventStep } from '../../../cluster/events/events.js'
+import { ALL_SEEING, type Viewer } from '../../../photos/viewers/viewer.js'
 import { streamAnswer } from '../../wire/answer-stream.js'
 import { eventJson, timeJson } from '../json-forms.js'
 import { logCutOff, type RouteContext } from '../route-context.js'
 import { eventsSchema, RECENT_DEFAULT, recentEventsSchema } from '../schemas/event-schemas.js'
+import { followsJob } from '../who-asks.js'
 
 /** How long a client waits before it reconnects, ms. */
 const RETRY_MS = 1_000
+/** Who is told nothing of what happens hears so often that the node is there, ms. */
+const QUIET_MS = 15_000
 /** Up to so many photos in a burst are told one by one. */
 const BURST_MIN = 8
 const HEADERS = {
@@ -34,9 +38,12 @@ export function addEventsRoute(app: FastifyInstance, context: RouteContext): voi
   app.get<{ Querystring: { readonly limit?: number } }>(
     '/events/recent',
     { schema: recentEventsSchema },
-    async ({ query: { limit = RECENT_DEFAULT } }) => ({
-      events: context.events.recent(limit).map(event => ({ id: event.id, type: event.type, ...eventJson(event) }))
-    })
+    async request => {
+      const { limit = RECENT_DEFAULT } = request.query
+      const { viewer } = context.seenBy(request)
+      const events = context.events.recent(limit, event => eventFor(viewer, request, event))
+      return { events: events.map(event => ({ id: event.id, type: event.type, ...eventJson(event) })) }
+    }
   )
 
   const options = { exposeHeadRoute: false, schema: eventsSchema }
@@ -56,7 +63,7 @@ export function addEventsRoute(app: FastifyInstance, context: RouteContext): voi
       const { bursts: inBursts = false } = request.query
       const steps = context.events.follow(lastEventId, abort.signal, { inBursts })
       const onCut = (error: unknown): void => logCutOff(context, error, response)
-      const allowed = whileAllowed(steps, () => request.stillMay())
+      const allowed = stepsFor(context, request, steps)
       await streamAnswer(piecesOf(allowed, inBursts ? burstText(textOf) : plainText(textOf)), {
         response,
         socket,
@@ -69,15 +76,37 @@ export function addEventsRoute(app: FastifyInstance, context: RouteContext): voi
   })
 }
 
-/** Nothing more is told to whoever has been logged out, also not that nothing is new. */
-async function* whileAllowed(
-  steps: AsyncIterable<EventStep>,
-  stillMay: () => Promise<boolean>
+/** Nothing more is told to whoever has been logged out, also not that nothing is new; nor, to others, that something is new for somebody else. */
+async function* stepsFor(
+  { seenBy, clock }: Pick<RouteContext, 'seenBy' | 'clock'>,
+  request: FastifyRequest,
+  steps: AsyncIterable<EventStep>
 ): AsyncGenerator<EventStep> {
+  const { viewer } = seenBy(request)
+  let toldAt = clock.monotonic()
   for await (const step of steps) {
-    if (!(await stillMay())) return
-    yield step
+    if (!(await request.stillMay())) return
+    const told = step.kind === 'events' ? eventsFor(viewer, request, step.events) : step
+    const now = clock.monotonic()
+    if (told === undefined && now - toldAt < QUIET_MS) continue
+    toldAt = now
+    yield told ?? { kind: 'quiet' }
   }
+}
+
+function eventsFor(viewer: Viewer, request: FastifyRequest, all: readonly ClusterEvent[]): EventStep | undefined {
+  const events = all.flatMap(event => eventFor(viewer, request, event) ?? [])
+  return events.length > 0 ? { kind: 'events', events } : undefined
+}
+
+/** @returns the event as somebody hears of it: a photo that is not open to him any more is gone; undefined: not at all */
+function eventFor(viewer: Viewer, request: FastifyRequest, event: ClusterEvent): ClusterEvent | undefined {
+  if ('job' in event) return viewer === ALL_SEEING || followsJob(request, event.job) ? event : undefined
+  if (!('photoId' in event)) return event
+  const { before, after } = event
+  if (after !== undefined && viewer.may('see', after)) return event
+  if (before === undefined || !viewer.may('see', before)) return undefined
+  return event.type === 'photo.conflict' ? undefined : { ...event, type: 'photo.deleted' }
 }
 
 async function* piecesOf(

@@ -36,7 +36,7 @@ export function addFullDumpRoute(app: FastifyInstance, context: RouteContext): v
       const { socket } = request.raw
       await whileConnected(request, signal =>
         context.gates.dumps.pass(signal, () =>
-          streamAnswer(linesOf(context.photos.dump()), { response, socket, writeHead, onCut })
+          streamAnswer(linesOf(context.seenBy(request).photos.dump()), { response, socket, writeHead, onCut })
         )
       )
     }

@@ -18,7 +18,7 @@ interface ReleaseBody {
 }
 
 /** What graves have ended here before its time: an operator looks, lets go or brings back. */
-export function addLaidOutRoutes(app: FastifyInstance, { laidOut, photos, albums }: RouteContext): void {
+export function addLaidOutRoutes(app: FastifyInstance, { laidOut, whole: { photos, albums } }: RouteContext): void {
   app.get<{ Querystring: LaidOutQuery }>('/v1/admin/laid-out', { schema: laidOutSchema }, async request => {
     const { by, since, limit } = request.query
     const sinceMs = since === undefined ? undefined : requireTime(since)

@@ -7,11 +7,11 @@ import { type RouteContext, requirePhotoId } from '../route-context.js'
 import { emptyTrashSchema, statsSchema, tagsSchema, trashSchema } from '../schemas/library-schemas.js'
 
 /** What there is in the library: tags, the trash, how much of what. */
-export function addLibraryRoutes(app: FastifyInstance, { photos, lists, gates }: RouteContext): void {
+export function addLibraryRoutes(app: FastifyInstance, { seenBy, gates }: RouteContext): void {
   app.get<{ Querystring: LabelsQuery }>('/tags', { schema: tagsSchema }, request =>
     whileConnected(request, signal =>
       gates.pages.pass(signal, async () => {
-        const { labels, nextAfter } = await lists.labels('tag', request.query)
+        const { labels, nextAfter } = await seenBy(request).lists.labels('tag', request.query)
         return { tags: labels, next_after: nextAfter ?? null }
       })
     )
@@ -20,7 +20,7 @@ export function addLibraryRoutes(app: FastifyInstance, { photos, lists, gates }:
   app.get<{ Querystring: TrashQuery }>('/trash', { schema: trashSchema }, request =>
     whileConnected(request, signal =>
       gates.pages.pass(signal, async () => {
-        const { photos, total, nextCursor } = await lists.trash(request.query, signal)
+        const { photos, total, nextCursor } = await seenBy(request).lists.trash(request.query, signal)
         return { photos: photos.map(trashedJson), total, next_cursor: nextCursor }
       })
     )
@@ -31,14 +31,16 @@ export function addLibraryRoutes(app: FastifyInstance, { photos, lists, gates }:
       gates.counts.pass(signal, async () => {
         const { ids } = request.body
         if (ids !== undefined)
-          return { ...batchJson('emptied', await photos.batchPurge(ids.map(requirePhotoId))), left: 0 }
-        const { outcomes, left } = await photos.emptyTrash(signal)
+          return { ...batchJson('emptied', await seenBy(request).photos.batchPurge(ids.map(requirePhotoId))), left: 0 }
+        const { outcomes, left } = await seenBy(request).photos.emptyTrash(signal)
         return { ...batchJson('emptied', outcomes), left }
       })
     )
   )
 
   app.get('/stats', { schema: statsSchema }, request =>
-    whileConnected(request, signal => gates.pages.pass(signal, async () => statsJson(await lists.stats(signal))))
+    whileConnected(request, signal =>
+      gates.pages.pass(signal, async () => statsJson(await seenBy(request).lists.stats(signal)))
+    )
   )
 }

@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Job } from '../../../admin/jobs.js'
 import { SheafError } from '../../../core/errors.js'
 import { parseVolumeId, volumeId } from '../../../domain/ids.js'
@@ -16,6 +16,7 @@ import {
   volumeStatsSchema,
   volumesSchema
 } from '../schemas/node-schemas.js'
+import { followsJob } from '../who-asks.js'
 
 interface AdminQuery {
   /** For `verify`. */
@@ -26,7 +27,7 @@ interface AdminQuery {
 
 /** The node's state, and an operator's requests. */
 export function addNodeRoutes(app: FastifyInstance, context: RouteContext): void {
-  const { maintenance, photos, jobs, init, unready } = context
+  const { maintenance, whole, jobs, init, unready } = context
 
   for (const url of ['/health', '/health/live']) app.get(url, { schema: healthSchema }, async () => ({ status: 'ok' }))
 
@@ -38,7 +39,7 @@ export function addNodeRoutes(app: FastifyInstance, context: RouteContext): void
 
   app.get('/status', { schema: statusSchema }, async () => statusJson(init, await maintenance.status()))
 
-  app.get('/cache/stats', { schema: cacheStatsSchema }, async () => cacheStatsJson(photos.cacheStats()))
+  app.get('/cache/stats', { schema: cacheStatsSchema }, async () => cacheStatsJson(whole.photos.cacheStats()))
 
   app.get('/volumes', { schema: volumesSchema }, async () => ({
     volumes: (await maintenance.volumes()).map(volumeJson)
@@ -71,16 +72,22 @@ export function addNodeRoutes(app: FastifyInstance, context: RouteContext): void
     )
   }
 
+  /** @throws `ERR_NO_SUCH_JOB` */
+  const jobFor = (request: FastifyRequest<{ Params: { id: string } }>): Job => {
+    const job = jobs.get(request.params.id)
+    if (job === undefined || !followsJob(request, job)) throw new SheafError('ERR_NO_SUCH_JOB')
+    return job
+  }
+
   app.get('/v1/admin/jobs', { schema: jobsSchema }, async () => ({ jobs: jobs.list().map(jobStateJson) }))
 
   app.get<{ Params: { id: string } }>('/v1/admin/jobs/:id', { schema: jobSchema }, async request => {
-    const job = jobs.get(request.params.id)
-    if (job === undefined) throw new SheafError('ERR_NO_SUCH_JOB')
-    return jobJson(job)
+    return jobJson(jobFor(request))
   })
 
   app.delete<{ Params: { id: string } }>('/v1/admin/jobs/:id', { schema: stopJobSchema }, async (request, reply) => {
+    const { id } = jobFor(request)
     reply.code(202)
-    return jobJson(jobs.cancel(request.params.id))
+    return jobJson(jobs.cancel(id))
   })
 }

@@ -9,7 +9,8 @@ import { type BatchDone, batchJson, jobJson } from '../json-forms.js'
 import { type PlaceBody, placeOfBody } from '../place-body.js'
 import { type RouteContext, requirePhotoId } from '../route-context.js'
 import { batchSchema } from '../schemas/list-schemas.js'
-import { filtersBy } from '../who-asks.js'
+import type { SeenLibrary } from '../seen-library.js'
+import { filtersBy, userOf } from '../who-asks.js'
 
 interface SelectBody extends ListFilters {
   readonly list?: SelectedList['list']
@@ -46,7 +47,8 @@ export function addPhotoBatchRoute(app: FastifyInstance, context: RouteContext):
 
   app.post<{ Body: BatchBody }>('/v1/photos/batch', { schema: batchSchema }, async (request, reply) => {
     const { select, total } = request.body
-    const { status, kind, change } = actOf(context, request.body)
+    const seen = context.seenBy(request)
+    const { status, kind, change } = actOf(seen, request.body)
     if (select === undefined) return batchJson(status, await change(namedBy(request.body)))
     if (total === undefined) throw new SheafError('ERR_BAD_PARAMETER', 'select needs total: how many photos it means')
     const selected = selectedBy(filtersBy(request, select))
@@ -55,7 +57,9 @@ export function addPhotoBatchRoute(app: FastifyInstance, context: RouteContext):
     if (kind !== 'batch-undelete' && 'list' in selected && selected.list === 'trash')
       throw new SheafError('ERR_BAD_PARAMETER', 'what is in the trash can only be undeleted')
     const done = await whileConnected(request, signal =>
-      gates.counts.pass(signal, () => batches.run({ select: selected, total, kind, change }, signal))
+      gates.counts.pass(signal, () =>
+        batches.run({ select: selected, total, kind, viewer: seen.viewer, owner: userOf(request), change }, signal)
+      )
     )
     if (!('id' in done)) return batchJson(status, done)
     reply.code(202).header('location', `/v1/admin/jobs/${done.id}`)
@@ -80,7 +84,7 @@ function selectedBy({ list, job, ...filters }: SelectBody): Selected {
 }
 
 /** @throws `ERR_BAD_PARAMETER` unless the body says exactly one thing to do */
-function actOf({ photos, similarity }: RouteContext, body: BatchBody): Act {
+function actOf({ photos, duplicates }: SeenLibrary, body: BatchBody): Act {
   const { delete: deleted, undelete: restored, ids, select, total, act, ...change } = body
   const { taken_at: takenAt, shift_s: shiftS, place, ...said } = change
   const patch = {
@@ -104,7 +108,7 @@ function actOf({ photos, similarity }: RouteContext, body: BatchBody): Act {
     return { status: 'updated', kind: 'batch-edit', change: some => photos.batchEdit(some, patch) }
   const undelete = async (some: readonly PhotoId[]): Promise<readonly BatchOutcome[]> => {
     const outcomes = await photos.batchUndelete(some)
-    similarity?.duplicates.forget()
+    duplicates?.forget()
     return outcomes
   }
   return { status: 'restored', kind: 'batch-undelete', change: undelete }

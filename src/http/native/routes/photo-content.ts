@@ -31,10 +31,11 @@ export function addPhotoContentRoute(app: FastifyInstance, context: RouteContext
       const alt = requireAltKey(alt_key)
       if (part !== undefined && alt !== 'orig')
         throw new SheafError('ERR_NOT_FOUND', 'there is no movie in a smaller size; leave alt_key or part out')
+      const { photos } = context.seenBy(request)
       const content =
         part === undefined
-          ? await context.photos.open(id, alt, cookieOf(cookie))
-          : await context.photos.openMotion(id, cookieOf(cookie))
+          ? await photos.open(id, alt, cookieOf(cookie))
+          : await photos.openMotion(id, cookieOf(cookie))
       const answer = decide(content, request.query.v, request.method, request.headers)
       const { raw: response } = reply
       const writeHead = (): void => {

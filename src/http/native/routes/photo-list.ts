@@ -7,11 +7,13 @@ import { existsSchema, listSchema, lookupSchema } from '../schemas/list-schemas.
 import { filtersBy } from '../who-asks.js'
 
 /** Lists of photos, and what is known of some of them. */
-export function addPhotoListRoutes(app: FastifyInstance, { photos, gates }: RouteContext): void {
+export function addPhotoListRoutes(app: FastifyInstance, { seenBy, gates }: RouteContext): void {
   app.get<{ Querystring: ListQuery }>('/photos', { schema: listSchema }, request =>
     whileConnected(request, signal => {
       const gate = request.query.count === 'exact' ? gates.counts : gates.pages
-      return gate.pass(signal, async () => pageJson(await photos.list(filtersBy(request, request.query), signal)))
+      return gate.pass(signal, async () =>
+        pageJson(await seenBy(request).photos.list(filtersBy(request, request.query), signal))
+      )
     })
   )
 
@@ -19,7 +21,7 @@ export function addPhotoListRoutes(app: FastifyInstance, { photos, gates }: Rout
     whileConnected(request, signal =>
       gates.counts.pass(signal, async () => {
         const digests = request.body.sha256.map(digest => digest.toLowerCase())
-        return { sha256: knownJson(await photos.known(digests, signal)) }
+        return { sha256: knownJson(await seenBy(request).photos.known(digests, signal)) }
       })
     )
   )
@@ -27,7 +29,7 @@ export function addPhotoListRoutes(app: FastifyInstance, { photos, gates }: Rout
   app.post<{ Body: { readonly ids: readonly string[] } }>('/v1/photos/lookup', { schema: lookupSchema }, request =>
     whileConnected(request, signal =>
       gates.pages.pass(signal, async () => {
-        const found = await photos.lookUp(request.body.ids.map(requirePhotoId), signal)
+        const found = await seenBy(request).photos.lookUp(request.body.ids.map(requirePhotoId), signal)
         return { photos: found.map(metaJson) }
       })
     )

@@ -27,28 +27,30 @@ interface PatchBody extends Omit<PhotoPatch, 'takenAt' | 'place'> {
 }
 
 /** Delete, undelete, metadata and conflict versions of one photo. */
-export function addPhotoMetaRoutes(app: FastifyInstance, { photos, similarity, places }: RouteContext): void {
+export function addPhotoMetaRoutes(app: FastifyInstance, { seenBy, places }: RouteContext): void {
   app.delete<{ Params: IdParams; Querystring: { readonly partners: boolean } }>(
     '/photo/:id',
     { schema: deletePhotoSchema },
     async request => {
       const id = requirePhotoId(request.params.id)
-      await photos.remove(id, { withPartners: request.query.partners, condition: conditionOf(request) })
+      await seenBy(request).photos.remove(id, { withPartners: request.query.partners, condition: conditionOf(request) })
       return { status: 'deleted', photo_id: id }
     }
   )
 
   app.post<{ Params: IdParams }>('/photo/:id/undelete', { schema: undeleteSchema }, async request => {
     const id = requirePhotoId(request.params.id)
+    const { photos, duplicates } = seenBy(request)
     await photos.undelete(id, conditionOf(request))
-    similarity?.duplicates.forget()
+    duplicates?.forget()
     return { status: 'restored', photo_id: id }
   })
 
   app.get<{ Params: IdParams }>('/photo/:id/meta', { schema: getMetaSchema }, async (request, reply) => {
     const id = requirePhotoId(request.params.id)
+    const { photos, duplicates } = seenBy(request)
     const meta = await photos.meta(id)
-    const linked = (await similarity?.duplicates.linked(id)) ?? []
+    const linked = (await duplicates?.linked(id)) ?? []
     const etag = linkedEtag(meta.etag, linked)
     reply.headers(metaHeaders({ etag }))
     return { ...metaJson(meta), ...circumstancesJson(meta.photo, places), ...linkedJson(linked) }
@@ -65,14 +67,14 @@ export function addPhotoMetaRoutes(app: FastifyInstance, { photos, similarity, p
         ...(takenAt !== undefined && { takenAt }),
         ...(place !== undefined && { place: placeOfBody(place) })
       }
-      const meta = await photos.patch(id, edit, metaConditionOf(request))
+      const meta = await seenBy(request).photos.patch(id, edit, metaConditionOf(request))
       reply.headers(metaHeaders(meta))
       return metaJson(meta)
     }
   )
 
   app.get<{ Params: IdParams }>('/photo/:id/conflicts', { schema: conflictsSchema }, async request => {
-    const conflicts = await photos.conflicts(requirePhotoId(request.params.id))
+    const conflicts = await seenBy(request).photos.conflicts(requirePhotoId(request.params.id))
     return { conflicts: conflicts.map(conflictJson) }
   })
 
@@ -81,7 +83,7 @@ export function addPhotoMetaRoutes(app: FastifyInstance, { photos, similarity, p
     { schema: restoreSchema },
     async (request, reply) => {
       const id = requirePhotoId(request.params.id)
-      const meta = await photos.restore(id, conflictNumber(request.params.n), metaConditionOf(request))
+      const meta = await seenBy(request).photos.restore(id, conflictNumber(request.params.n), metaConditionOf(request))
       reply.headers(metaHeaders(meta))
       return metaJson(meta)
     }

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { ListFilters } from '../../../photos/photo-types.js'
+import { PhotoZip } from '../../../photos/photo-zip.js'
 import { streamAnswer } from '../../wire/answer-stream.js'
 import { whileConnected } from '../../wire/while-connected.js'
 import { logCutOff, type RouteContext, requirePhotoId } from '../route-context.js'
@@ -22,6 +23,7 @@ export function addPhotoZipRoute(app: FastifyInstance, context: RouteContext): v
       const { raw: response } = reply
       const { id, ...filters } = filtersBy(request, request.query)
       const query = { ...filters, ids: id?.map(requirePhotoId) }
+      const zip = new PhotoZip(context.seenBy(request).photos)
       const writeHead = (): void => {
         reply.hijack()
         response.writeHead(200, HEADERS)
@@ -30,7 +32,7 @@ export function addPhotoZipRoute(app: FastifyInstance, context: RouteContext): v
       const { socket } = request.raw
       await whileConnected(request, signal =>
         context.gates.dumps.pass(signal, () =>
-          streamAnswer(context.zip.bytes(query, signal), { response, socket, writeHead, onCut })
+          streamAnswer(zip.bytes(query, signal), { response, socket, writeHead, onCut })
         )
       )
     }

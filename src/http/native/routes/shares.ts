@@ -2,11 +2,13 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { SheafError } from '../../../core/errors.js'
 import { type AlbumRole, type Grantee, granteeOf, parseGrantee, userIn } from '../../../domain/acl.js'
 import type { Person } from '../../../domain/audience.js'
-import { parseUserId, type UserId } from '../../../domain/ids.js'
+import { type AlbumId, parseUserId, type UserId } from '../../../domain/ids.js'
+import { requireMayWithAlbum } from '../../../photos/albums/album-lookup.js'
 import type { AlbumSharing } from '../../../photos/albums/album-shares.js'
 import { timeOrNull } from '../json-forms.js'
 import { type RouteContext, requireAlbumId } from '../route-context.js'
 import { albumOwnerSchema, shareSchema, sharesSchema, unshareSchema } from '../schemas/share-schemas.js'
+import { personOf } from '../who-asks.js'
 
 interface AlbumParams {
   readonly id: string
@@ -24,7 +26,7 @@ interface ShareBody {
 type SharesContext = RouteContext & { readonly accounts: NonNullable<RouteContext['accounts']> }
 
 /** To whom albums are open. */
-export function addShareRoutes(app: FastifyInstance, { shares, accounts }: SharesContext): void {
+export function addShareRoutes(app: FastifyInstance, { shares, accounts, seenBy }: SharesContext): void {
   const { users } = accounts
 
   const sharingJson = ({ owner, standing, mayShare, shares: given }: AlbumSharing): object => ({
@@ -52,10 +54,16 @@ export function addShareRoutes(app: FastifyInstance, { shares, accounts }: Share
     if (id !== undefined) return id
     throw new SheafError('ERR_USER_NOT_FOUND', `nobody has an account with the name ${JSON.stringify(name)}`)
   }
+  /** @throws `ERR_BAD_ID`, `ERR_ALBUM_NOT_FOUND` for one that is not open to whoever asks */
+  const albumOf = (request: FastifyRequest<{ Params: AlbumParams }>): AlbumId => {
+    const id = requireAlbumId(request.params.id)
+    requireMayWithAlbum(seenBy(request).viewer, 'see', id)
+    return id
+  }
   const granteeCalled = (text: string): Grantee => parseGrantee(text) ?? granteeOf(userCalled(text))
 
   app.get<{ Params: AlbumParams }>('/v1/albums/:id/shares', { schema: sharesSchema }, async request =>
-    sharingJson(shares.list(requireAlbumId(request.params.id), personOf(request)))
+    sharingJson(shares.list(albumOf(request), personOf(request.asker.principal)))
   )
 
   app.put<{ Params: ShareParams; Body: ShareBody }>(
@@ -64,13 +72,13 @@ export function addShareRoutes(app: FastifyInstance, { shares, accounts }: Share
     async request => {
       const { role, expires_at: until } = request.body
       const share = { role, untilMs: until == null ? undefined : Date.parse(until) }
-      const id = requireAlbumId(request.params.id)
+      const id = albumOf(request)
       return sharingJson(await shares.give(id, granteeCalled(request.params.principal), share, requirePerson(request)))
     }
   )
 
   app.delete<{ Params: ShareParams }>('/v1/albums/:id/shares/:principal', { schema: unshareSchema }, async request => {
-    const id = requireAlbumId(request.params.id)
+    const id = albumOf(request)
     return sharingJson(await shares.take(id, granteeCalled(request.params.principal), requirePerson(request)))
   })
 
@@ -80,18 +88,14 @@ export function addShareRoutes(app: FastifyInstance, { shares, accounts }: Share
     async request => {
       const { user } = request.body
       const next = parseUserId(user) ?? userCalled(user)
-      return sharingJson(await shares.setOwner(requireAlbumId(request.params.id), next, requirePerson(request)))
+      return sharingJson(await shares.setOwner(albumOf(request), next, requirePerson(request)))
     }
   )
 }
 
-function personOf({ asker: { principal } }: FastifyRequest): Person | undefined {
-  return principal.kind === 'user' ? { userId: principal.userId, role: principal.role } : undefined
-}
-
 /** @throws `ERR_FORBIDDEN` */
 function requirePerson(request: FastifyRequest): Person {
-  const person = personOf(request)
+  const person = personOf(request.asker.principal)
   if (person === undefined) throw new SheafError('ERR_FORBIDDEN', 'only somebody who has an account can share')
   return person
 }

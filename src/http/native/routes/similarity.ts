@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { SheafError } from '../../../core/errors.js'
+import { invariant } from '../../../core/invariant.js'
 import { MERGED_PHOTOS_MAX } from '../../../domain/limits.js'
 import type { Mergeable } from '../../../domain/merged-metadata.js'
 import type { Coverage, DuplicatePage, DuplicateTier, SearchResults } from '../../../search/similarity-types.js'
@@ -18,6 +19,7 @@ import {
   similarSchema,
   tellApartSchema
 } from '../schemas/similarity-schemas.js'
+import type { SeenLibrary } from '../seen-library.js'
 
 /** Limit for query pictures; camera photos are at most a quarter of it. */
 const PICTURE_BYTES_MAX = 64 * 1024 * 1024
@@ -29,8 +31,6 @@ interface SearchQuery {
   readonly k?: number
   readonly tag?: string
 }
-
-type SimilarityContext = RouteContext & { readonly similarity: NonNullable<RouteContext['similarity']> }
 
 interface ResolveBody {
   readonly keep: string
@@ -45,8 +45,7 @@ interface TellApartBody {
 }
 
 /** Searches for similar photos, and duplicates. */
-export function addSimilarityRoutes(app: FastifyInstance, { photos, similarity, gates }: SimilarityContext): void {
-  const { search, duplicates } = similarity
+export function addSimilarityRoutes(app: FastifyInstance, { seenBy, gates }: RouteContext): void {
   const gated = <Result>(request: FastifyRequest, task: (signal: AbortSignal) => Promise<Result>): Promise<Result> =>
     whileConnected(request, signal => gates.searches.pass(signal, () => task(signal)))
   const oneAtATime = <Result>(request: FastifyRequest, task: () => Promise<Result>): Promise<Result> =>
@@ -57,7 +56,7 @@ export function addSimilarityRoutes(app: FastifyInstance, { photos, similarity, 
     { schema: similarSchema },
     async request => {
       const id = requirePhotoId(request.params.id)
-      const found = await gated(request, signal => search.byPhoto(id, request.query, signal))
+      const found = await gated(request, signal => searchOf(seenBy(request)).byPhoto(id, request.query, signal))
       const results = found.results.map(({ photoId, score }) => ({ photo_id: photoId, distance: score }))
       return { results, ...searchJson(found) }
     }
@@ -68,7 +67,7 @@ export function addSimilarityRoutes(app: FastifyInstance, { photos, similarity, 
     { schema: searchSchema },
     async request => {
       const { q, k, tag, min_score: minScore } = request.query
-      const found = await gated(request, signal => search.byText(q, { k, tag, minScore }, signal))
+      const found = await gated(request, signal => searchOf(seenBy(request)).byText(q, { k, tag, minScore }, signal))
       const results = found.results.map(({ photoId, score }) => ({ photo_id: photoId, score }))
       return { results, ...searchJson(found) }
     }
@@ -79,7 +78,7 @@ export function addSimilarityRoutes(app: FastifyInstance, { photos, similarity, 
     { schema: duplicatesSchema },
     async request => {
       const { tier, cursor } = request.query
-      return duplicatesJson(await gated(request, () => duplicates.list(tier, cursor)), tier)
+      return duplicatesJson(await gated(request, () => duplicatesOf(seenBy(request)).list(tier, cursor)), tier)
     }
   )
 
@@ -87,15 +86,16 @@ export function addSimilarityRoutes(app: FastifyInstance, { photos, similarity, 
     const { keep: keepText, remove, merge } = request.body
     const keep = requirePhotoId(keepText)
     const merged = { keep, remove: remove.map(requirePhotoId), merge }
-    const report = await oneAtATime(request, () => photos.mergeDuplicates(merged))
-    duplicates.forget()
+    const seen = seenBy(request)
+    const report = await oneAtATime(request, () => seen.photos.mergeDuplicates(merged))
+    duplicatesOf(seen).forget()
     return { keep, ...mergeJson(report) }
   })
 
   app.post<{ Body: TellApartBody }>('/duplicates/distinct', { schema: tellApartSchema }, async request => {
     const { ids, others, distinct } = request.body
     const named = [ids.map(requirePhotoId), others?.map(requirePhotoId)] as const
-    const outcomes = await oneAtATime(request, () => duplicates.tellApart(...named, distinct))
+    const outcomes = await oneAtATime(request, () => duplicatesOf(seenBy(request)).tellApart(...named, distinct))
     return { results: outcomesJson('remembered', outcomes) }
   })
 
@@ -104,14 +104,14 @@ export function addSimilarityRoutes(app: FastifyInstance, { photos, similarity, 
     { schema: notDuplicateSchema },
     async request => {
       const id = requirePhotoId(request.params.id)
-      await duplicates.unlink(id, requirePhotoId(request.body.photo_id), metaConditionOf(request))
+      await duplicatesOf(seenBy(request)).unlink(id, requirePhotoId(request.body.photo_id), metaConditionOf(request))
       return { status: 'remembered', photo_id: id }
     }
   )
 }
 
 /** Register in a scope whose content-type parser does not read the body. */
-export function addFindSimilarRoute(app: FastifyInstance, { bodies, similarity }: SimilarityContext): void {
+export function addFindSimilarRoute(app: FastifyInstance, { bodies, seenBy }: RouteContext): void {
   app.post<{ Querystring: SearchQuery }>('/find_similar', { schema: findSimilarSchema }, async request => {
     const body = bodies.open(request.raw, PICTURE_BYTES_MAX + FORM_OVERHEAD_BYTES)
     try {
@@ -121,7 +121,9 @@ export function addFindSimilarRoute(app: FastifyInstance, { bodies, similarity }
         const { k = field.k, tag = field.tag } = request.query
         return { ...(k !== undefined && { k }), ...(tag !== undefined && { tag }) }
       }
-      const found = await whileConnected(request, signal => similarity.search.byImage(form.file, options, signal))
+      const found = await whileConnected(request, signal =>
+        searchOf(seenBy(request)).byImage(form.file, options, signal)
+      )
       return {
         similar_photo_ids: found.results.map(({ photoId }) => photoId),
         distances: found.results.map(({ score }) => score),
@@ -131,6 +133,16 @@ export function addFindSimilarRoute(app: FastifyInstance, { bodies, similarity }
       await body.return()
     }
   })
+}
+
+function searchOf({ search }: SeenLibrary): NonNullable<SeenLibrary['search']> {
+  invariant(search !== undefined, 'only where photos are analyzed there are these routes')
+  return search
+}
+
+function duplicatesOf({ duplicates }: SeenLibrary): NonNullable<SeenLibrary['duplicates']> {
+  invariant(duplicates !== undefined, 'only where photos are analyzed there are these routes')
+  return duplicates
 }
 
 /** @throws `ERR_BAD_PARAMETER` */

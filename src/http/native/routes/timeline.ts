@@ -7,11 +7,11 @@ import { bucketSchema, timelineSchema } from '../schemas/timeline-schemas.js'
 import { filtersBy } from '../who-asks.js'
 
 /** The whole library in the order of time: how much is where, and small tiles of what is there. */
-export function addTimelineRoutes(app: FastifyInstance, { lists, gates }: RouteContext): void {
+export function addTimelineRoutes(app: FastifyInstance, { seenBy, gates }: RouteContext): void {
   app.get<{ Querystring: ListFilters }>('/photos/timeline', { schema: timelineSchema }, (request, reply) =>
     whileConnected(request, signal =>
       gates.pages.pass(signal, async () => {
-        const timeline = await lists.timeline(filtersBy(request, request.query), signal)
+        const timeline = await seenBy(request).lists.timeline(filtersBy(request, request.query), signal)
         reply.header('etag', `"${timeline.revision}"`)
         return timelineJson(timeline)
       })
@@ -24,7 +24,11 @@ export function addTimelineRoutes(app: FastifyInstance, { lists, gates }: RouteC
     (request, reply) =>
       whileConnected(request, signal =>
         gates.pages.pass(signal, async () => {
-          const bucket = await lists.timelineBucket(filtersBy(request, request.query), request.params.key, signal)
+          const bucket = await seenBy(request).lists.timelineBucket(
+            filtersBy(request, request.query),
+            request.params.key,
+            signal
+          )
           reply.header('etag', `"${bucket.revision}"`)
           return bucketJson(bucket, request.query.sort ?? 'taken')
         })

@@ -54,7 +54,7 @@ export function addUploadRoutes(app: FastifyInstance, context: RouteContext): vo
 
   app.post<{ Querystring: UploadQuery }>('/v1/photos', { schema: postPhotoSchema }, async (request, reply) => {
     const receipt = await withForm(context, request, PHOTO_FIELDS, (form, options) =>
-      context.photos.upload(form.file, options)
+      context.seenBy(request).photos.upload(form.file, options)
     )
     return created(reply, receipt)
   })
@@ -89,11 +89,11 @@ async function uploadOrAddSize(
           'photo_id is only for adding a size; also set alt_key to large, small or thumb'
         )
       }
-      return await context.photos.upload(form.file, options)
+      return await context.seenBy(request).photos.upload(form.file, options)
     }
     if (photoId === undefined) throw new SheafError('ERR_BAD_PARAMETER', `alt_key ${alt} needs photo_id`)
     refuseStatements(options)
-    return await context.photos.addSize(requirePhotoId(photoId), alt, form.file, options)
+    return await context.seenBy(request).photos.addSize(requirePhotoId(photoId), alt, form.file, options)
   })
 }
 
@@ -142,7 +142,9 @@ async function putRaw(
     ...statementsOf(query),
     declaredBytes: declaredBytes(request)
   }
-  return await withBody(context, request, context.init.maxUploadBytes, body => context.photos.upload(body, options))
+  return await withBody(context, request, context.init.maxUploadBytes, body =>
+    context.seenBy(request).photos.upload(body, options)
+  )
 }
 
 /** Opens the request's body for `use`, then drops what is left unread. */

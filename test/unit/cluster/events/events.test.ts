@@ -270,7 +270,13 @@ describe('a follower', () => {
 
   it('hears of jobs', async () => {
     const start = await idNow()
-    events.noteJob({ id: 'j', kind: 'scrub', state: 'running', progress: { done: 1, total: 2, unit: 'bytes' } })
+    events.noteJob({
+      id: 'j',
+      kind: 'scrub',
+      owner: undefined,
+      state: 'running',
+      progress: { done: 1, total: 2, unit: 'bytes' }
+    })
     expect(await eventsSince(start)).toEqual(['start', 'job.progress j'])
   })
 
@@ -321,12 +327,13 @@ describe('a follower', () => {
 })
 
 describe('what happened last', () => {
-  const recent = (limit: number): string[] => events.recent(limit).map(event => `${event.type} ${subjectOf(event)}`)
+  const recent = (limit: number): string[] =>
+    events.recent(limit, event => event).map(event => `${event.type} ${subjectOf(event)}`)
 
   it('is told newest first, photos and members, as many as wanted', () => {
     expect(recent(5)).toEqual([])
     for (let i = 0; i < 4; i++) events.note('member.up', `${i}` as NodeId)
-    events.noteJob({ id: 'j', kind: 'scrub', state: 'done', progress: undefined })
+    events.noteJob({ id: 'j', kind: 'scrub', owner: undefined, state: 'done', progress: undefined })
     expect(recent(2)).toEqual(['member.up 3', 'member.up 2'])
     expect(recent(9)).toHaveLength(4)
   })

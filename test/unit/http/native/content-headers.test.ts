@@ -13,7 +13,8 @@ function headersOf(
   { alt = 'orig', version }: { readonly alt?: 'orig' | 'thumb'; readonly version?: string } = {}
 ): Map<string, string> {
   const photoId = '01890000-0000-7000-8000-000000000000' as PhotoId
-  const head = { photoId, alt, name, size: 3, etag: `"${SHA256}"`, contentType, lastModifiedMs: 1_000 }
+  const audience = { owner: undefined, albums: [] }
+  const head = { photoId, audience, alt, name, size: 3, etag: `"${SHA256}"`, contentType, lastModifiedMs: 1_000 }
   const flat = contentHeaders(head, 'local', version)
   return new Map(Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i]!.toLowerCase(), flat[2 * i + 1]!]))
 }

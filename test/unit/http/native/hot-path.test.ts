@@ -17,6 +17,7 @@ const HEAD: ContentHead = {
   size: 3,
   etag: '"e"',
   contentType: 'image/jpeg',
+  audience: { owner: undefined, albums: [] },
   lastModifiedMs: 1_000
 }
 
@@ -72,7 +73,12 @@ beforeEach(() => {
       return { head, source: 'local' as const, lease: { data: Buffer.from('abc'), release: () => void leases-- } }
     }
   }
-  hot = new HotPath({ photos, guard: new HostGuard(['photos.example']), ids: new RequestIds(systemRandom), principals })
+  hot = new HotPath({
+    photosOf: () => photos,
+    guard: new HostGuard(['photos.example']),
+    ids: new RequestIds(systemRandom),
+    principals
+  })
 })
 
 /** Left to the normal way, untouched. */

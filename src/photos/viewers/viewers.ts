@@ -1,0 +1,258 @@
+import { LRUCache } from 'lru-cache'
+import type { Clock } from '../../core/clock.js'
+import { hasCode, SheafError } from '../../core/errors.js'
+import type { Startable } from '../../core/lifecycle.js'
+import type { Logger } from '../../core/log.js'
+import { eachInTurns } from '../../core/turn.js'
+import type { Directory } from '../../directory/directory.js'
+import { isTermOf } from '../../directory/term-index.js'
+import { ACL_KIND, aclKey, viewAcl } from '../../domain/acl.js'
+import { ALBUM_KIND, viewAlbum } from '../../domain/album.js'
+import {
+  type AlbumAudience,
+  AudienceSet,
+  albumAudience,
+  audienceDigest,
+  audienceText,
+  mayWithAlbum,
+  mayWithPhoto,
+  ownersToDelete,
+  type Person,
+  type PhotoAudience,
+  parseAudience,
+  photoAudience
+} from '../../domain/audience.js'
+import { type AlbumId, parseAlbumId } from '../../domain/ids.js'
+import { ALBUMS_HELD_MAX, AUDIENCES_HELD_MAX, VIEWERS_HELD_MAX } from '../../domain/limits.js'
+import { PHOTO_KIND } from '../../domain/photo.js'
+import type { DirectoryRecord } from '../../domain/record.js'
+import { SETTINGS_KIND, type Settings } from '../../domain/settings-record.js'
+import { AUDIENCE, photoOf } from '../../domain/terms.js'
+import type { Viewer } from './viewer.js'
+
+export interface ViewersComponents {
+  readonly directory: Pick<Directory, 'onChange' | 'onOpaque' | 'lookUp' | 'countsOf' | 'language'>
+  /** Whose that is which nobody with an account has made. */
+  readonly unowned: () => Settings['unowned']
+  readonly clock: Pick<Clock, 'now'>
+  readonly log: Logger
+}
+
+/** What is known of an album, until its records or the settings change, or something that was given ends. */
+interface KnownAlbum {
+  readonly audience: AlbumAudience
+  readonly isDeleted: boolean
+  /** When the first of what was given ends, ms since the Unix epoch. */
+  readonly endsAtMs: number
+}
+
+/** An audience that live photos have, or had when somebody asked. */
+interface KnownAudience extends PhotoAudience {
+  readonly digest: Uint8Array
+}
+
+/** An album of which this node has no record that it can read: what it cannot read opens nothing. */
+const UNKNOWN = { audience: undefined, isDeleted: true, endsAtMs: Number.POSITIVE_INFINITY } as const
+/** Audiences that no photo has any more are forgotten when there may be more of them than of others, and than that. */
+const DEAD_AUDIENCES_MAX = 256
+
+/** Of which audiences somebody sees the photos. */
+interface Sight {
+  readonly audiences: AudienceSet
+  readonly epoch: number
+  readonly endsAtMs: number
+}
+
+/**
+ * What each person may see and do, by the records of this node. What follows from them is kept until one of those changes: so
+ * a record that takes something away counts in the same step in which it is here.
+ */
+export class Viewers implements Startable {
+  readonly #components: ViewersComponents
+  readonly #albums = new LRUCache<AlbumId, KnownAlbum | typeof UNKNOWN>({ max: ALBUMS_HELD_MAX })
+  /** All that live photos have had since they were read, by their texts; more do no harm. Undefined: nobody has asked for them. */
+  #audiences: Map<string, KnownAudience> | undefined
+  /** Those that are being read. */
+  #arriving: Map<string, KnownAudience> | undefined
+  /** How many there were when they were read. */
+  #live = 0
+  #reading: Promise<void> | undefined
+  /** As the settings say; undefined: they were not asked since they changed. */
+  #unowned: Settings['unowned'] | undefined
+  readonly #sights = new LRUCache<string, Sight>({ max: VIEWERS_HELD_MAX })
+  /** Rises whenever somebody may see more or less than before. */
+  #epoch = 0
+  #isFull = false
+  #unsubscribe = (): void => {}
+
+  constructor(components: ViewersComponents) {
+    this.#components = components
+  }
+
+  async start(): Promise<void> {
+    const { directory } = this.#components
+    const offChange = directory.onChange(changes => {
+      for (const { key, after } of changes) this.#note(key.kind, key.id, after)
+    })
+    const offOpaque = directory.onOpaque(keys => {
+      for (const { kind, id } of keys) this.#note(kind, id, undefined)
+    })
+    this.#unsubscribe = () => {
+      offChange()
+      offOpaque()
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#unsubscribe()
+  }
+
+  /** @param person - undefined: somebody without an account, where one is needed */
+  of(person: Person | undefined): Viewer {
+    const albumOf = (id: AlbumId): AlbumAudience | undefined => {
+      const album = this.#album(id)
+      return album.isDeleted ? undefined : album.audience
+    }
+    const unowned = (): Settings['unowned'] => this.#unownedNow()
+    return {
+      may: (act, audience) => mayWithPhoto(act, audience, person, { unowned: unowned(), albumOf }),
+      mayWithAlbum: (act, id) => {
+        const album = this.#album(id)
+        return album.audience !== undefined && mayWithAlbum(act, album.audience, person)
+      },
+      audiences: () => this.#audiencesOf(person),
+      trashOwners: () => ownersToDelete(person, unowned())
+    }
+  }
+
+  async #audiencesOf(person: Person | undefined): Promise<AudienceSet> {
+    const { clock } = this.#components
+    const known = await this.#knownAudiences()
+    const name = person === undefined ? '' : `${person.userId} ${person.role}`
+    const before = this.#sights.get(name)
+    if (before?.epoch === this.#epoch && clock.now() < before.endsAtMs) return before.audiences
+    const epoch = this.#epoch
+    let endsAtMs = Number.POSITIVE_INFINITY
+    const albumOf = (id: AlbumId): AlbumAudience | undefined => {
+      const album = this.#album(id)
+      if (album.isDeleted) return undefined
+      endsAtMs = Math.min(endsAtMs, album.endsAtMs)
+      return album.audience
+    }
+    const sharing = { unowned: this.#unownedNow(), albumOf }
+    const seen: string[] = []
+    await eachInTurns(known, ([text, audience]) => {
+      if (mayWithPhoto('see', audience, person, sharing)) seen.push(text)
+    })
+    const audiences = new AudienceSet(seen, text => known.get(text)?.digest ?? audienceDigest(text))
+    this.#sights.set(name, { audiences, epoch, endsAtMs })
+    return audiences
+  }
+
+  /** @throws `ERR_INDEX_BUILDING` */
+  async #knownAudiences(): Promise<ReadonlyMap<string, KnownAudience>> {
+    if (!isTermOf(this.#components.directory.language, AUDIENCE)) throw new SheafError('ERR_INDEX_BUILDING')
+    const known = this.#audiences
+    if (known !== undefined && known.size <= 2 * this.#live + DEAD_AUDIENCES_MAX) return known
+    this.#reading ??= this.#readAudiences().finally(() => {
+      this.#reading = undefined
+    })
+    await this.#reading
+    return this.#audiences ?? new Map()
+  }
+
+  async #readAudiences(): Promise<void> {
+    // what is written while it reads is noted as well
+    const arriving = new Map<string, KnownAudience>()
+    this.#arriving = arriving
+    const found = await this.#components.directory.countsOf(AUDIENCE, 2 * AUDIENCES_HELD_MAX)
+    await eachInTurns(found.keys(), text => {
+      const audience = parseAudience(text)
+      if (audience !== undefined) this.#addTo(arriving, text, audience)
+    })
+    this.#audiences = arriving
+    this.#arriving = undefined
+    this.#live = arriving.size
+    this.#epoch++
+  }
+
+  #note(kind: string, id: string, record: DirectoryRecord | undefined): void {
+    switch (kind) {
+      case PHOTO_KIND: {
+        const all = [this.#audiences, this.#arriving].filter(known => known !== undefined)
+        const photo = all.length > 0 && record !== undefined ? photoOf(record) : undefined
+        if (photo === undefined || photo.deleted) return
+        const audience = photoAudience(photo)
+        for (const known of all) this.#addTo(known, audienceText(audience), audience)
+        return
+      }
+      case ALBUM_KIND:
+      case ACL_KIND: {
+        const album = parseAlbumId(id)
+        if (album !== undefined) this.#albums.delete(album)
+        this.#epoch++
+        return
+      }
+      case SETTINGS_KIND:
+        this.#albums.clear()
+        this.#unowned = undefined
+        this.#epoch++
+    }
+  }
+
+  /** What somebody has in no album is always among them: nobody else can take that away from his lists. */
+  #addTo(known: Map<string, KnownAudience>, text: string, audience: PhotoAudience): void {
+    if (known.has(text)) return
+    if (known.size >= AUDIENCES_HELD_MAX && audience.albums.length > 0) {
+      if (!this.#isFull)
+        this.#components.log.warn(
+          { audiences: AUDIENCES_HELD_MAX },
+          'photos are in more combinations of albums than a node holds; lists leave some of them out'
+        )
+      this.#isFull = true
+      return
+    }
+    known.set(text, { ...audience, digest: audienceDigest(text) })
+    this.#epoch++
+  }
+
+  #unownedNow(): Settings['unowned'] {
+    this.#unowned ??= this.#components.unowned()
+    return this.#unowned
+  }
+
+  /** @throws `ERR_DIRECTORY_UNAVAILABLE` */
+  #album(id: AlbumId): KnownAlbum | typeof UNKNOWN {
+    const { clock } = this.#components
+    const known = this.#albums.get(id)
+    if (known !== undefined && clock.now() < known.endsAtMs) return known
+    const album = this.#readOrNone(id)
+    this.#albums.set(id, album)
+    return album
+  }
+
+  #readOrNone(id: AlbumId): KnownAlbum | typeof UNKNOWN {
+    try {
+      return this.#readAlbum(id) ?? UNKNOWN
+    } catch (err) {
+      if (hasCode(err, 'ERR_FORMAT_TOO_NEW')) return UNKNOWN
+      throw err
+    }
+  }
+
+  /** @throws `ERR_DIRECTORY_UNAVAILABLE`, `ERR_FORMAT_TOO_NEW` */
+  #readAlbum(id: AlbumId): KnownAlbum | undefined {
+    const { clock, directory } = this.#components
+    const record = directory.lookUp({ kind: ALBUM_KIND, id }).stored?.record
+    const album = record && viewAlbum(record)
+    if (album === undefined) return undefined
+    const nowMs = clock.now()
+    const acl = viewAcl(directory.lookUp(aclKey(id)).stored?.record)
+    const ends = [...acl.grants.values()].map(({ untilMs = nowMs }) => untilMs).filter(untilMs => untilMs > nowMs)
+    return {
+      audience: albumAudience(album.maker, acl, this.#unownedNow(), nowMs),
+      isDeleted: album.deleted,
+      endsAtMs: Math.min(...ends)
+    }
+  }
+}
