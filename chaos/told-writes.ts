@@ -7,7 +7,7 @@ import {
   judgeSighting,
   type Sighting
 } from '../test/checkers/session-rules.js'
-import type { Call, Line, LineOf } from './history.js'
+import type { Call, Line, LineOf, NodeState } from './history.js'
 import type { Operation, Timeline } from './timeline.js'
 
 interface Dot {
@@ -43,6 +43,9 @@ interface Asked {
   readonly floor: Floor | undefined
 }
 
+/** What a process knew ends with it; until the next one is up, answers of the old one may still come in. */
+const FORGETFUL: readonly NodeState[] = ['down', 'up']
+
 /**
  * Walks through a history in the order in which things happened, and finds out what each write had seen. A node knows what
  * it has shown for as long as its process lives, and after that what it has acknowledged.
@@ -61,7 +64,7 @@ export class ToldWrites {
     for (const line of lines) {
       if (line.type === 'begin') asked.set(line.op, this.#begin(operations.get(line.op) as Operation))
       else if (line.type === 'end') this.#end(asked.get(line.op), line)
-      else if (line.type === 'node' && line.state === 'down') this.#forget(line.node)
+      else if (line.type === 'node' && FORGETFUL.includes(line.state)) this.#forget(line.node)
     }
     for (const writes of this.writes.values()) settle(writes)
   }

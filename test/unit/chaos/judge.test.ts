@@ -138,6 +138,16 @@ describe('a checker finds', () => {
     expect(found(history)).toHaveLength(1)
   })
 
+  it('no going back where a last answer came in after the kill', () => {
+    const history = begun(true)
+    const look = history.begin('n1', { kind: 'look', photo: 'p' })
+    history.node('n1', 'down')
+    history.end(look, { told: shown('second', { n1: 2, n2: 1 }) })
+    history.node('n1', 'up')
+    history.ask('n1', { kind: 'look', photo: 'p' }, { told: shown('first', { n1: 2 }) })
+    expect(found(history)).toEqual([])
+  })
+
   it('nodes that show different things in the end', () => {
     const history = begun()
     history.edit('n1', 'p', 'first', { n1: 2 })
