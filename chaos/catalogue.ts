@@ -3,7 +3,7 @@ import { netnsDriver } from './drivers/netns-driver.js'
 import { processDriver } from './drivers/process-driver.js'
 import type { Nemesis } from './nemeses/nemesis.js'
 import { bridge, flapping, halves, one, oneWay } from './nemeses/partitions.js'
-import { kill, killAll, pause } from './nemeses/processes.js'
+import { kill, killAll, pause, stop } from './nemeses/processes.js'
 import { checkPlan, type Plan, PlanError } from './plan.js'
 import { bytes } from './workloads/bytes.js'
 import { mixed } from './workloads/mixed.js'
@@ -14,7 +14,7 @@ import type { Workload } from './workloads/workload.js'
 /** All that there is to put together. */
 export const DRIVERS: readonly Driver[] = [processDriver, netnsDriver]
 export const WORKLOADS: readonly Workload[] = [register, set, bytes, mixed]
-export const NEMESES: readonly Nemesis[] = [kill, killAll, pause, halves, one, oneWay, bridge, flapping]
+export const NEMESES: readonly Nemesis[] = [kill, killAll, stop, pause, halves, one, oneWay, bridge, flapping]
 
 export interface Scenario {
   readonly driver: Driver

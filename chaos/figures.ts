@@ -1,6 +1,6 @@
 import type { Availability } from '../test/checkers/availability.js'
 import { type Call, isWrite, type Line, type LineOf, linesOf, type Outcome, type Phase } from './history.js'
-import { NOT_RUNNING, type Operation, STANDING_STILL, type Timeline } from './timeline.js'
+import { NOT_RUNNING, type Operation, STANDING_STILL, STOPPED, type Timeline } from './timeline.js'
 
 export interface Latency {
   readonly p50Ms: number
@@ -85,16 +85,18 @@ function reachedBy(
 ): Readonly<Record<string, number>> {
   const inFaults = (ms: number): boolean => timeline.phaseAt(ms) === 'faults'
   const done = timeline.operations.filter(({ end, beganMs }) => end?.outcome === 'ok' && inFaults(beganMs))
-  const kills = timeline.troubles(NOT_RUNNING).filter(({ node, from }) => {
-    return inFaults(from) && timeline.openIn(node, from, from).some(({ call }) => isWrite(call))
-  })
+  const underWrite = (what: string): number =>
+    timeline.troubles(what).filter(({ node, from }) => {
+      return inFaults(from) && timeline.openIn(node, from, from).some(({ call }) => isWrite(call))
+    }).length
   const pauses = timeline.troubles(STANDING_STILL).filter(({ node, from, to }) => {
     return inFaults(from) && timeline.openIn(node, from, to).length > 0
   })
   const counts = linesOf(lines, 'count').map(({ name, value }) => [name, value] as const)
   return {
     ...countOf(done.map(({ call }) => KINDS[call.kind])),
-    killsUnderWrite: kills.length,
+    killsUnderWrite: underWrite(NOT_RUNNING),
+    stopsUnderWrite: underWrite(STOPPED),
     pausesUnderLoad: pauses.length,
     conflicts: finals.reduce((sum, { seen }) => sum + (seen.conflicts?.length ?? 0), 0),
     ...Object.fromEntries(counts)

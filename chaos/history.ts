@@ -53,7 +53,8 @@ export type Outcome = 'ok' | 'failed' | 'indeterminate'
 
 export type Phase = 'start' | 'calm' | 'faults' | 'healing' | 'final' | 'end'
 
-export type NodeState = 'up' | 'down' | 'paused' | 'resumed'
+/** `stopping`: it was told to end, and ends until it is `up` again. */
+export type NodeState = 'up' | 'down' | 'stopping' | 'paused' | 'resumed'
 
 /** What a node has of a photo in the end. */
 export interface FinalPhoto extends Told {

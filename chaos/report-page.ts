@@ -2,7 +2,7 @@ import type { Latency } from './figures.js'
 import { type Line, linesOf } from './history.js'
 import type { Verdict } from './judge.js'
 import { commandOf, titleOf } from './plan.js'
-import { NOT_RUNNING, STANDING_STILL, Timeline } from './timeline.js'
+import { NOT_RUNNING, STANDING_STILL, STOPPED, Timeline } from './timeline.js'
 
 /** As many of each checker; the rest stands in the verdict. */
 const PROBLEMS_MAX = 20
@@ -92,10 +92,10 @@ function timeLine(nodes: number, lines: readonly Line[]): string {
   for (let i = 0; i < nodes; i++) {
     const node = `n${i + 1}`
     parts.push(`<text x="0" y="${rowOf(i) + 16}">${node}</text>`)
-    for (const what of [NOT_RUNNING, STANDING_STILL]) {
+    for (const what of [NOT_RUNNING, STOPPED, STANDING_STILL]) {
       for (const { from, to } of timeline.troubles(what).filter(trouble => trouble.node === node))
         parts.push(
-          `<rect x="${x(from)}" y="${rowOf(i)}" width="${Math.max(1, x(to) - x(from))}" height="${ROW - 4}" fill="${what === NOT_RUNNING ? '#8886' : '#d4a72c66'}"><title>${what}</title></rect>`
+          `<rect x="${x(from)}" y="${rowOf(i)}" width="${Math.max(1, x(to) - x(from))}" height="${ROW - 4}" fill="${what === STANDING_STILL ? '#d4a72c66' : '#8886'}"><title>${what}</title></rect>`
         )
     }
     parts.push(

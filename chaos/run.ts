@@ -65,7 +65,7 @@ export async function carryOutPlan(plan: Plan, components: RunComponents): Promi
   } finally {
     watching.abort()
     await watch
-    await stage.stop()
+    await stage.end()
     record({ type: 'count', name: 'packetsDropped', value: stage.packetsDropped })
     record({ type: 'phase', atMs: now(), phase: 'end' })
     deployment.close()

@@ -3,8 +3,14 @@ import type { Deployment } from './drivers/driver.js'
 import type { Line, NodeState } from './history.js'
 import type { Cut, Stage } from './nemeses/nemesis.js'
 
+/** The part of a {@link ClusterNode} that a stage needs. */
+export interface StageNode extends Pick<ClusterNode, 'name' | 'isRunning' | 'start' | 'kill' | 'stop'> {
+  readonly client: Pick<ClusterNode['client'], 'close'>
+  readonly process: Pick<ClusterNode['process'], 'exit' | 'pause' | 'continue' | 'stderr'>
+}
+
 export interface StageComponents {
-  readonly deployment: Deployment
+  readonly deployment: Pick<Deployment, 'cut' | 'heal'> & { readonly nodes: readonly StageNode[] }
   readonly now: () => number
   readonly record: (line: Line) => void
   /** What a process wrote to its log; it has ended. */
@@ -41,6 +47,14 @@ export class DeployedStage implements Stage {
     await Promise.all(names.map(name => this.#end(this.#node(name), node => node.kill())))
   }
 
+  async stop(name: string): Promise<void> {
+    this.#taken.add(name)
+    await this.#components.untilWriting([name])
+    this.#doomed.add(name)
+    this.#note(name, 'stopping')
+    await this.#stop(this.#node(name))
+  }
+
   async start(names: readonly string[]): Promise<void> {
     await Promise.all(names.map(name => this.#start(this.#node(name))))
     for (const name of names) this.#taken.delete(name)
@@ -73,12 +87,14 @@ export class DeployedStage implements Stage {
   }
 
   /** Ends all nodes as an operator would. */
-  async stop(): Promise<void> {
+  async end(): Promise<void> {
+    const { nodes } = this.#components.deployment
     for (const name of this.nodes) this.#doomed.add(name)
-    await Promise.all(this.#components.deployment.nodes.map(node => this.#stop(node)))
+    await Promise.all(nodes.filter(({ isRunning }) => isRunning).map(node => this.#stop(node)))
+    for (const { client } of nodes) client.close()
   }
 
-  async #start(node: ClusterNode): Promise<void> {
+  async #start(node: StageNode): Promise<void> {
     const { name } = node
     this.#doomed.delete(name)
     try {
@@ -97,21 +113,24 @@ export class DeployedStage implements Stage {
     })
   }
 
-  async #stop(node: ClusterNode): Promise<void> {
+  async #stop(node: StageNode): Promise<void> {
     try {
       await this.#end(node, () => node.stop())
     } catch (err) {
-      this.#problem(`${node.name} does not stop: ${err instanceof Error ? err.message : String(err)}`)
+      this.#problem(`${node.name} does not stop in good order: ${err instanceof Error ? err.message : String(err)}`)
     }
   }
 
-  async #end(node: ClusterNode, end: (node: ClusterNode) => Promise<void>): Promise<void> {
+  async #end(node: StageNode, end: (node: StageNode) => Promise<void>): Promise<void> {
     const { process } = node
-    await end(node)
-    this.#components.keepLog(node.name, process.stderr)
+    try {
+      await end(node)
+    } finally {
+      this.#components.keepLog(node.name, process.stderr)
+    }
   }
 
-  #node(name: string): ClusterNode {
+  #node(name: string): StageNode {
     const node = this.#components.deployment.nodes.find(node => node.name === name)
     if (node === undefined) throw new RangeError(`there is no node ${name}`)
     return node

@@ -1,4 +1,4 @@
-import type { Call, Line, LineOf, Phase } from './history.js'
+import type { Call, Line, LineOf, NodeState, Phase } from './history.js'
 
 /** A call and its answer. */
 export interface Operation {
@@ -86,8 +86,7 @@ export class Timeline {
       if (state === 'up' || state === 'resumed') {
         if (before !== undefined) add(this.#troubles, node, { ...before, to: atMs })
         open.delete(node)
-      } else if (before === undefined)
-        open.set(node, { from: atMs, what: state === 'down' ? NOT_RUNNING : STANDING_STILL })
+      } else if (before === undefined) open.set(node, { from: atMs, what: TROUBLES[state] })
     }
     for (const [node, rest] of open) add(this.#troubles, node, { ...rest, to: Number.POSITIVE_INFINITY })
   }
@@ -111,7 +110,14 @@ export class Timeline {
 }
 
 export const NOT_RUNNING = 'the node did not run'
+export const STOPPED = 'the node was stopped'
 export const STANDING_STILL = 'the node stood still'
+
+const TROUBLES: Readonly<Record<Exclude<NodeState, 'up' | 'resumed'>, string>> = {
+  down: NOT_RUNNING,
+  stopping: STOPPED,
+  paused: STANDING_STILL
+}
 
 function operationsOf(lines: readonly Line[]): Operation[] {
   const ends = new Map<number, LineOf<'end'>>()

@@ -44,7 +44,7 @@ interface Asked {
 }
 
 /** What a process knew ends with it; until the next one is up, answers of the old one may still come in. */
-const FORGETFUL: readonly NodeState[] = ['down', 'up']
+const FORGETFUL: readonly NodeState[] = ['down', 'stopping', 'up']
 
 /**
  * Walks through a history in the order in which things happened, and finds out what each write had seen. A node knows what

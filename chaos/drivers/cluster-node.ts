@@ -31,6 +31,8 @@ export interface ClusterNodeInit {
 
 /** Silence after which a client takes no more answers to come. */
 const CLIENT_MS = 15_000
+/** What operators are told to give a node that they stop. */
+const STOP_MS_MAX = 30_000
 
 /** A real node; its processes live one after the other. */
 export class ClusterNode {
@@ -54,6 +56,10 @@ export class ClusterNode {
     return this.#process
   }
 
+  get isRunning(): boolean {
+    return this.#process?.alive === true
+  }
+
   get data(): string {
     return this.#init.data
   }
@@ -74,10 +80,19 @@ export class ClusterNode {
     rmSync(this.data, { recursive: true })
   }
 
+  /**
+   * Stops it as an operator would.
+   *
+   * @throws when it has not ended in time (it is killed then), and when it ends with anything but 0
+   */
   async stop(): Promise<void> {
-    this.client.close()
-    await this.#process?.stop()
-    this.#process = undefined
+    const { process } = this
+    try {
+      const code = await process.stop(STOP_MS_MAX)
+      if (code !== 0) throw new Error(`it ended with ${code} after SIGTERM\n${process.stderr.slice(-2_000)}`)
+    } finally {
+      this.#process = undefined
+    }
   }
 
   async members(): Promise<readonly MemberJson[]> {

@@ -11,7 +11,7 @@ const NET = 79
 export const netnsDriver: Driver = {
   name: 'netns',
   about: 'a network namespace for each node, on one bridge; needs root, ip and nft',
-  can: ['kill', 'pause', 'cut'],
+  can: ['kill', 'stop', 'pause', 'cut'],
   obstacle: () => NetworkLab.obstacle(),
   async deploy({ nodes: count, folder }) {
     const lab = new NetworkLab(PREFIX, count, NET)

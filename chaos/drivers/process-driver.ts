@@ -8,7 +8,7 @@ import { type Driver, RUN_SETTINGS } from './driver.js'
 export const processDriver: Driver = {
   name: 'process',
   about: 'processes on loopback, on any machine; the network between them cannot be cut',
-  can: ['kill', 'pause'],
+  can: ['kill', 'stop', 'pause'],
   obstacle: () => undefined,
   async deploy({ nodes: count, folder }) {
     const ports = await freePorts(2 * count)

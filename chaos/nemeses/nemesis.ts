@@ -3,7 +3,7 @@ import type { SeededRandom } from '../../test/support/seeded-random.js'
 import type { Line } from '../history.js'
 
 /** What a driver may be able to do to its nodes. */
-export type Capability = 'kill' | 'pause' | 'cut'
+export type Capability = 'kill' | 'stop' | 'pause' | 'cut'
 
 /** Ways that nothing gets along any more, by names of nodes. */
 export type Cut = readonly (readonly [from: string, to: string])[]
@@ -15,6 +15,8 @@ export interface Stage {
   free(): readonly string[]
   /** kill −9, all at once, in the middle of a write if one comes soon. Nobody else touches them until they are started. */
   kill(nodes: readonly string[]): Promise<void>
+  /** SIGTERM, in the middle of a write if one comes soon. Nobody else touches it until it is started. */
+  stop(node: string): Promise<void>
   start(nodes: readonly string[]): Promise<void>
   /** SIGSTOP. Nobody else touches it until it is resumed. */
   pause(node: string): void

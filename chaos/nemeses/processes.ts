@@ -16,6 +16,22 @@ export const kill: Nemesis = {
   }
 }
 
+export const stop: Nemesis = {
+  name: 'stop',
+  about: 'SIGTERM of one node, which ends in good order and starts again',
+  needs: 'stop',
+  restMs: [1_000, 3_000],
+  holdMs: [300, 2_000],
+  reaches: ['stopsUnderWrite'],
+  async begin(stage, random) {
+    const free = stage.free()
+    if (free.length === 0) return undefined
+    const node = random.pick(free)
+    await stage.stop(node)
+    return { what: node, end: () => stage.start([node]) }
+  }
+}
+
 export const killAll: Nemesis = {
   name: 'kill-all',
   about: 'kill −9 of all nodes at once, which start again on their folders',

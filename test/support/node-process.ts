@@ -209,17 +209,17 @@ export class NodeProcess {
    * Stops the node as an operator would.
    *
    * @returns the exit code
-   * @throws when it has not ended after 20 s (it is killed then)
+   * @throws when it has not ended in time (it is killed then)
    */
-  async stop(): Promise<number | string> {
+  async stop(msMax = 60_000): Promise<number | string> {
     this.#child.kill('SIGTERM')
     const code = await Promise.race([
       this.#exit,
-      new Promise<undefined>(resolve => setTimeout(resolve, 60_000, undefined).unref())
+      new Promise<undefined>(resolve => setTimeout(resolve, msMax, undefined).unref())
     ])
     if (code !== undefined) return code
     await this.kill9()
-    throw new Error(`the node did not stop within a minute of SIGTERM\n${this.#stderr.slice(-4_000)}`)
+    throw new Error(`the node did not stop within ${msMax / 1_000} s of SIGTERM\n${this.#stderr.slice(-4_000)}`)
   }
 
   /** Stops this process if it still runs and starts a fresh one on the same folder. */

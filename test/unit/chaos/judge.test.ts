@@ -190,6 +190,18 @@ describe('availability', () => {
     expect(excuses).toEqual({ 'the node stood still': 1, 'the node did not run': 1 })
   })
 
+  it('is not asked of a node that is stopped, which is no kill', () => {
+    const history = begun()
+    const open = history.begin('n1', { kind: 'edit', photo: 'p', name: 'q', adds: [], removes: [] })
+    history.node('n1', 'stopping')
+    history.end(open, { outcome: 'failed', status: 503, code: 'ERR_STOPPING' })
+    history.node('n1', 'up')
+    expect(found(history)).toEqual([])
+    const { excuses, reached } = history.verdict().figures
+    expect(excuses).toEqual({ 'the node was stopped': 1 })
+    expect(reached).toMatchObject({ stopsUnderWrite: 1, killsUnderWrite: 0 })
+  })
+
   it('has 404 only for what the node may not have heard of', () => {
     const apart = begun()
     apart.cut('begins')

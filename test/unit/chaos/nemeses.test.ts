@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { NEMESES } from '../../../chaos/catalogue.js'
 import type { Cut } from '../../../chaos/nemeses/nemesis.js'
 import { bridge, halves, one, oneWay } from '../../../chaos/nemeses/partitions.js'
-import { kill, killAll, pause } from '../../../chaos/nemeses/processes.js'
+import { kill, killAll, pause, stop } from '../../../chaos/nemeses/processes.js'
 import { testSeeds } from '../../support/seeded-random.js'
 import { tormented } from './recorded-stage.js'
 
@@ -52,9 +52,11 @@ describe.each(NEMESES.map(nemesis => [nemesis.name, nemesis] as const))('the nem
 
 describe('nemeses together', () => {
   it.each(testSeeds(10))('keep their hands off what another one has, under seed %i', async seed => {
-    const { stage } = await tormented([kill, killAll, pause], seed, 5 * MINUTE)
+    const { stage } = await tormented([kill, killAll, stop, pause], seed, 5 * MINUTE)
     expect([...stage.undone]).toEqual([])
-    expect(new Set(stage.deeds.map(deed => deed.split(' ')[0]))).toEqual(new Set(['kill', 'start', 'pause', 'resume']))
+    expect(new Set(stage.deeds.map(deed => deed.split(' ')[0]))).toEqual(
+      new Set(['kill', 'stop', 'start', 'pause', 'resume'])
+    )
   })
 
   it('leave each its own schedule, whoever is beside it', async () => {

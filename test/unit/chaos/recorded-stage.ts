@@ -24,6 +24,10 @@ export class RecordedStage implements Stage {
     this.#begin('kill', nodes)
   }
 
+  async stop(node: string): Promise<void> {
+    this.#begin('stop', [node])
+  }
+
   async start(nodes: readonly string[]): Promise<void> {
     this.#end('start', nodes)
   }

@@ -1,0 +1,128 @@
+import { describe, expect, it } from 'vitest'
+import type { Line } from '../../../chaos/history.js'
+import { DeployedStage, type StageNode } from '../../../chaos/stage.js'
+
+/** A node that is nowhere, and does as it is told. */
+class FakeNode implements StageNode {
+  readonly name: string
+  readonly deeds: string[]
+  readonly client = { close: (): void => void this.deeds.push(`close ${this.name}`) }
+  isRunning = false
+  /** Why an orderly stop fails. */
+  stopsWith: string | undefined
+  #exit: ((code: number | string) => void) | undefined
+  #exited = new Promise<number | string>(() => {})
+
+  constructor(name: string, deeds: string[]) {
+    this.name = name
+    this.deeds = deeds
+  }
+
+  get process(): StageNode['process'] {
+    const note = (deed: string) => (): void => void this.deeds.push(`${deed} ${this.name}`)
+    const exited = this.#exited
+    return { stderr: `log of ${this.name}`, exit: () => exited, pause: note('pause'), continue: note('continue') }
+  }
+
+  async start(): Promise<void> {
+    this.deeds.push(`start ${this.name}`)
+    this.isRunning = true
+    this.#exited = new Promise(resolve => {
+      this.#exit = resolve
+    })
+  }
+
+  async kill(): Promise<void> {
+    this.deeds.push(`kill ${this.name}`)
+    this.endWith('SIGKILL')
+  }
+
+  async stop(): Promise<void> {
+    this.deeds.push(`stop ${this.name}`)
+    this.endWith(0)
+    if (this.stopsWith !== undefined) throw new Error(this.stopsWith)
+  }
+
+  endWith(code: number | string): void {
+    this.isRunning = false
+    this.#exit?.(code)
+  }
+}
+
+interface Scene {
+  readonly stage: DeployedStage
+  readonly nodes: readonly [FakeNode, FakeNode]
+  readonly deeds: readonly string[]
+  readonly logs: readonly string[]
+  /** Of the history: states of nodes and problems. */
+  told(): readonly string[]
+}
+
+/** Both run. */
+async function twoNodes(): Promise<Scene> {
+  const lines: Line[] = []
+  const deeds: string[] = []
+  const logs: string[] = []
+  const nodes = [new FakeNode('n1', deeds), new FakeNode('n2', deeds)] as const
+  const stage = new DeployedStage({
+    deployment: { nodes, cut: async () => {}, heal: async () => 0 },
+    now: () => lines.length,
+    record: line => void lines.push(line),
+    keepLog: (node, text) => void logs.push(`${node}: ${text}`),
+    untilWriting: async names => void deeds.push(`await a write at ${names.join(' ')}`)
+  })
+  await stage.start(stage.nodes)
+  deeds.length = lines.length = 0
+  const told = (): readonly string[] =>
+    lines.flatMap(line => {
+      if (line.type === 'node') return [`${line.node} ${line.state}`]
+      return line.type === 'problem' ? [`${line.checker}: ${line.what.split('\n')[0]}`] : []
+    })
+  return { stage, nodes, deeds, logs, told }
+}
+
+describe('a stage', () => {
+  it('stops a node at a write, keeps its log, and has it in its hands until it is started', async () => {
+    const { stage, deeds, logs, told } = await twoNodes()
+    await stage.stop('n1')
+    expect(stage.free()).toEqual(['n2'])
+    await stage.start(['n1'])
+    expect(stage.free()).toEqual(['n1', 'n2'])
+    expect(deeds).toEqual(['await a write at n1', 'stop n1', 'start n1'])
+    expect(told()).toEqual(['n1 stopping', 'n1 up'])
+    expect(logs).toEqual(['n1: log of n1'])
+  })
+
+  it('writes down a stop that is not orderly, and goes on', async () => {
+    const { stage, nodes, logs, told } = await twoNodes()
+    nodes[0].stopsWith = 'it ended with 1 after SIGTERM'
+    await stage.stop('n1')
+    await stage.start(['n1'])
+    expect(told()).toEqual([
+      'n1 stopping',
+      'process: n1 does not stop in good order: it ended with 1 after SIGTERM',
+      'n1 up'
+    ])
+    expect(logs).toEqual(['n1: log of n1'])
+  })
+
+  it('writes down a node that ends by itself, but not one that was killed', async () => {
+    const { stage, nodes, told } = await twoNodes()
+    await stage.kill(['n1'])
+    nodes[1].endWith(1)
+    await nodes[1].process.exit()
+    expect(told()).toEqual(['n1 down', 'n2 down', 'process: n2 ended by itself: 1'])
+  })
+
+  it('stops in the end who still runs, and says who does not stop in good order', async () => {
+    const { stage, nodes, deeds, told } = await twoNodes()
+    await stage.kill(['n1'])
+    nodes[1].stopsWith = 'the node did not stop within 30 s of SIGTERM'
+    await stage.end()
+    expect(deeds.slice(-3)).toEqual(['stop n2', 'close n1', 'close n2'])
+    expect(told()).toEqual([
+      'n1 down',
+      'process: n2 does not stop in good order: the node did not stop within 30 s of SIGTERM'
+    ])
+  })
+})
