@@ -5,7 +5,7 @@ import { killAllNodes, temporaryFolder } from '../test/support/node-process.js'
 import { scenarioOf } from './catalogue.js'
 import { type Line, linesOf, parseHistory } from './history.js'
 import { judge, type Verdict } from './judge.js'
-import type { Plan } from './plan.js'
+import { type Plan, PlanError } from './plan.js'
 import { reportPage } from './report-page.js'
 import { carryOutPlan, DEADLINE_MS } from './run.js'
 
@@ -24,6 +24,8 @@ export interface CampaignComponents {
  */
 export async function runPlan(plan: Plan, folder: string, { clock, say }: CampaignComponents): Promise<Verdict> {
   const scenario = scenarioOf(plan)
+  const obstacle = scenario.driver.obstacle(scenario.nemeses.map(({ needs }) => needs))
+  if (obstacle !== undefined) throw new PlanError(`the driver ${plan.driver} cannot do that here: ${obstacle}`)
   mkdirSync(folder, { recursive: true })
   const data = temporaryFolder('chaos')
   const path = join(folder, HISTORY)

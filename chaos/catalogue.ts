@@ -1,6 +1,7 @@
 import type { Driver } from './drivers/driver.js'
 import { netnsDriver } from './drivers/netns-driver.js'
 import { processDriver } from './drivers/process-driver.js'
+import { clock, clockRestart, clockStrobe } from './nemeses/clocks.js'
 import type { Nemesis } from './nemeses/nemesis.js'
 import { bridge, flapping, halves, one, oneWay } from './nemeses/partitions.js'
 import { kill, killAll, pause, stop } from './nemeses/processes.js'
@@ -14,7 +15,20 @@ import type { Workload } from './workloads/workload.js'
 /** All that there is to put together. */
 export const DRIVERS: readonly Driver[] = [processDriver, netnsDriver]
 export const WORKLOADS: readonly Workload[] = [register, set, bytes, mixed]
-export const NEMESES: readonly Nemesis[] = [kill, killAll, stop, pause, halves, one, oneWay, bridge, flapping]
+export const NEMESES: readonly Nemesis[] = [
+  kill,
+  killAll,
+  stop,
+  pause,
+  clock,
+  clockStrobe,
+  clockRestart,
+  halves,
+  one,
+  oneWay,
+  bridge,
+  flapping
+]
 
 export interface Scenario {
   readonly driver: Driver

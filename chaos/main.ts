@@ -12,6 +12,7 @@ import { DRIVERS, NEMESES, WORKLOADS } from './catalogue.js'
 import { HistoryFileError } from './history.js'
 import type { Result, Verdict } from './judge.js'
 import { MATRICES } from './matrix.js'
+import type { Capability } from './nemeses/nemesis.js'
 import { commandOf, type Plan, PlanError, titleOf } from './plan.js'
 import { problemLines } from './report-page.js'
 
@@ -101,7 +102,7 @@ async function runMatrix(name: string, seed: number, out: string): Promise<Resul
   const matrix = MATRICES.get(name)
   if (matrix === undefined)
     throw new PlanError(`no matrix is called ${name}; there are ${[...MATRICES.keys()].join(', ')}`)
-  const obstacles = new Map(DRIVERS.map(driver => [driver.name, driver.obstacle()]))
+  const obstacles = new Map(DRIVERS.map(driver => [driver.name, driver.obstacle([])]))
   const runs = matrix(seed, driver => obstacles.get(driver) === undefined)
   mkdirSync(out, { recursive: true })
   const rows: string[] = []
@@ -147,10 +148,17 @@ function summary({ figures }: Verdict): string {
 }
 
 function listAll(): Result {
-  for (const { name, about, obstacle } of DRIVERS) say(`driver    ${name.padEnd(17)} ${about}${notHere(obstacle())}`)
+  for (const { name, about, obstacle } of DRIVERS) say(`driver    ${name.padEnd(17)} ${about}${notHere(obstacle([]))}`)
   for (const { name, about } of WORKLOADS) say(`workload  ${name.padEnd(17)} ${about}`)
-  for (const { name, about, needs } of NEMESES) say(`nemesis   ${name.padEnd(17)} ${about} (needs: ${needs})`)
+  for (const { name, about, needs } of NEMESES)
+    say(`nemesis   ${name.padEnd(17)} ${about} (needs: ${needs})${notHere(obstacleTo(needs))}`)
   return say(`matrix    ${[...MATRICES.keys()].join(', ')}`)
+}
+
+/** @returns why none of the drivers that can do it can do it here; undefined when one can */
+function obstacleTo(deed: Capability): string | undefined {
+  const obstacles = DRIVERS.filter(({ can }) => can.includes(deed)).map(driver => driver.obstacle([deed]))
+  return obstacles.includes(undefined) ? undefined : obstacles.join('; ')
 }
 
 function notHere(obstacle: string | undefined): string {

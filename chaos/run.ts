@@ -44,7 +44,7 @@ export interface RunComponents {
  * wrong as well; a verdict is made of that alone.
  */
 export async function carryOutPlan(plan: Plan, components: RunComponents): Promise<void> {
-  const { clock, driver, folder } = components
+  const { clock, driver, folder, nemeses } = components
   const writes = new WritesUnderWay(clock)
   const record = (line: Line): void => {
     writes.note(line)
@@ -53,9 +53,10 @@ export async function carryOutPlan(plan: Plan, components: RunComponents): Promi
   const from = clock.monotonic()
   const now = (): number => Math.round((clock.monotonic() - from) * 10) / 10
   record({ type: 'run', plan, began: new Date(clock.now()).toISOString(), node: process.version })
-  const deployment = await driver.deploy({ nodes: plan.nodes, folder })
+  const fakesClocks = nemeses.some(({ needs }) => needs === 'clock')
+  const deployment = await driver.deploy({ nodes: plan.nodes, folder, fakesClocks })
   const untilWriting = (nodes: readonly string[]): Promise<void> => writes.until(nodes)
-  const stage = new DeployedStage({ deployment, now, record, keepLog: components.keepLog, untilWriting })
+  const stage = new DeployedStage({ deployment, clock, now, record, keepLog: components.keepLog, untilWriting })
   const watching = new AbortController()
   const watch = watchLag(clock, now, record, watching.signal)
   try {
@@ -67,6 +68,7 @@ export async function carryOutPlan(plan: Plan, components: RunComponents): Promi
     await watch
     await stage.end()
     record({ type: 'count', name: 'packetsDropped', value: stage.packetsDropped })
+    record({ type: 'count', name: 'clockJumps', value: stage.clockJumps })
     record({ type: 'phase', atMs: now(), phase: 'end' })
     deployment.close()
   }

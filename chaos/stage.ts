@@ -1,16 +1,20 @@
+import type { Clock } from '../src/core/clock.js'
 import type { ClusterNode } from './drivers/cluster-node.js'
 import type { Deployment } from './drivers/driver.js'
 import type { Line, NodeState } from './history.js'
 import type { Cut, Stage } from './nemeses/nemesis.js'
 
 /** The part of a {@link ClusterNode} that a stage needs. */
-export interface StageNode extends Pick<ClusterNode, 'name' | 'isRunning' | 'start' | 'kill' | 'stop'> {
+export interface StageNode
+  extends Pick<ClusterNode, 'name' | 'isRunning' | 'start' | 'kill' | 'stop' | 'setClock' | 'time'> {
   readonly client: Pick<ClusterNode['client'], 'close'>
   readonly process: Pick<ClusterNode['process'], 'exit' | 'pause' | 'continue' | 'stderr'>
 }
 
 export interface StageComponents {
   readonly deployment: Pick<Deployment, 'cut' | 'heal'> & { readonly nodes: readonly StageNode[] }
+  readonly clock: Clock
+  /** Milliseconds since the run began. */
   readonly now: () => number
   readonly record: (line: Line) => void
   /** What a process wrote to its log; it has ended. */
@@ -19,6 +23,11 @@ export interface StageComponents {
   readonly untilWriting: (nodes: readonly string[]) => Promise<void>
 }
 
+/** What a node shows of its clock is of the second, and up to two old. */
+const SHOWN_MS = 3_000
+const SHOWING_MS_MAX = 10_000
+const LOOK_MS = 100
+
 /** The nodes of a deployment, with what is done to them written to the history. */
 export class DeployedStage implements Stage {
   readonly nodes: readonly string[]
@@ -26,6 +35,8 @@ export class DeployedStage implements Stage {
   readonly #taken = new Set<string>()
   /** Processes that may end. */
   readonly #doomed = new Set<string>()
+  readonly #offsets = new Map<string, number>()
+  #clockJumps = 0
   readonly #packets = new Map<string, number>()
 
   constructor(components: StageComponents) {
@@ -34,7 +45,7 @@ export class DeployedStage implements Stage {
   }
 
   free(): readonly string[] {
-    return this.nodes.filter(name => !this.#taken.has(name))
+    return this.nodes.filter(name => !this.#taken.has(name) && !this.#offsets.has(name))
   }
 
   async kill(names: readonly string[]): Promise<void> {
@@ -72,6 +83,18 @@ export class DeployedStage implements Stage {
     this.#taken.delete(name)
   }
 
+  async setClock(name: string, offsetMs: number): Promise<void> {
+    const before = this.#offsets.get(name) ?? 0
+    const node = this.#node(name)
+    if (offsetMs !== 0) this.#offsets.set(name, offsetMs)
+    node.setClock(offsetMs)
+    if (node.isRunning) {
+      await this.#untilShown(node, offsetMs)
+      if (Math.abs(offsetMs - before) > 2 * SHOWN_MS) this.#clockJumps++
+    }
+    if (offsetMs === 0) this.#offsets.delete(name)
+  }
+
   cut(name: string, cut: Cut): Promise<void> {
     return this.#components.deployment.cut(name, cut)
   }
@@ -79,6 +102,11 @@ export class DeployedStage implements Stage {
   async heal(name: string): Promise<void> {
     const dropped = await this.#components.deployment.heal(name)
     this.#packets.set(name, (this.#packets.get(name) ?? 0) + dropped)
+  }
+
+  /** Jumps of clocks, forth or back, that nodes have shown. */
+  get clockJumps(): number {
+    return this.#clockJumps
   }
 
   /** Packets dropped by all cuts that were healed. */
@@ -92,6 +120,16 @@ export class DeployedStage implements Stage {
     for (const name of this.nodes) this.#doomed.add(name)
     await Promise.all(nodes.filter(({ isRunning }) => isRunning).map(node => this.#stop(node)))
     for (const { client } of nodes) client.close()
+  }
+
+  async #untilShown(node: StageNode, offsetMs: number): Promise<void> {
+    const { clock } = this.#components
+    for (const from = clock.monotonic(); ; await clock.sleep(LOOK_MS)) {
+      const off = (await node.time()) - (clock.now() + offsetMs)
+      if (Math.abs(off) <= SHOWN_MS) return
+      if (clock.monotonic() - from > SHOWING_MS_MAX)
+        throw new Error(`${node.name} does not show the clock that it was given: its own is ${off} ms off that`)
+    }
   }
 
   async #start(node: StageNode): Promise<void> {

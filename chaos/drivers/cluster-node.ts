@@ -3,6 +3,7 @@ import { type CopyState, differencesBetween, type ReplicaState } from '../../tes
 import { runJob, type VerifyReport } from '../../test/support/admin-job.js'
 import { HttpClient } from '../../test/support/http-client.js'
 import { NodeProcess, type NodeProcessInit } from '../../test/support/node-process.js'
+import type { FakedClock } from './faked-clock.js'
 
 export interface MemberJson {
   readonly id: string
@@ -27,6 +28,8 @@ export interface ClusterNodeInit {
   readonly url: string
   /** How it is started, beside its folder and name. */
   readonly launch: Omit<NodeProcessInit, 'dataDir'>
+  /** Of its machine; default: the real one, which nobody sets. */
+  readonly clock?: FakedClock
 }
 
 /** Silence after which a client takes no more answers to come. */
@@ -65,9 +68,10 @@ export class ClusterNode {
   }
 
   async start(): Promise<void> {
-    const { launch } = this.#init
+    const { launch, clock } = this.#init
+    const environment = { ...launch.environment, ...clock?.environment }
     const flags = [...(launch.flags ?? []), '--name', this.name]
-    this.#process = await NodeProcess.start({ ...launch, dataDir: this.data, flags })
+    this.#process = await NodeProcess.start({ ...launch, environment, dataDir: this.data, flags })
   }
 
   async kill(): Promise<void> {
@@ -93,6 +97,19 @@ export class ClusterNode {
     } finally {
       this.#process = undefined
     }
+  }
+
+  /** @param offsetMs - by which the clock of its machine is ahead of the real one from now on, or a second later */
+  setClock(offsetMs: number): void {
+    const { clock } = this.#init
+    if (clock === undefined) throw new Error(`the clock of ${this.name} is the real one, which cannot be set`)
+    clock.set(offsetMs)
+  }
+
+  /** @returns what it takes the time to be, some two seconds ago at most */
+  async time(): Promise<number> {
+    const { headers } = await this.client.request('GET', '/health/live')
+    return Date.parse(headers.date ?? '')
   }
 
   async members(): Promise<readonly MemberJson[]> {

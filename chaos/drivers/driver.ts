@@ -19,6 +19,8 @@ export interface DriverInit {
   readonly nodes: number
   /** Where they keep their data. */
   readonly folder: string
+  /** Whether their clocks will be put forward and back. */
+  readonly fakesClocks: boolean
 }
 
 export interface Driver {
@@ -26,7 +28,10 @@ export interface Driver {
   /** One line, for people. */
   readonly about: string
   readonly can: readonly Capability[]
-  /** @returns why it cannot be used here; undefined when it can */
-  obstacle(): string | undefined
+  /**
+   * @param deeds - what is to be done to its nodes
+   * @returns why it cannot be used here for that; undefined when it can
+   */
+  obstacle(deeds: readonly Capability[]): string | undefined
   deploy(init: DriverInit): Promise<Deployment>
 }

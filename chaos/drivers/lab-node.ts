@@ -1,9 +1,7 @@
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { ClusterNode } from './cluster-node.js'
+import { clockObstacle, type FakedClock, skewed } from './faked-clock.js'
 import type { NetworkLab } from './network-lab.js'
-
-const FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1'
 
 export interface LabNodeInit {
   readonly lab: NetworkLab
@@ -18,6 +16,8 @@ export interface LabNodeInit {
   readonly settings?: readonly string[]
   /** By how much the machine's clock is ahead. */
   readonly skewSeconds?: number
+  /** Of the machine, where it is not that of all. */
+  readonly clock?: FakedClock
 }
 
 /** A real node on a host of its own. */
@@ -27,13 +27,14 @@ export class LabNode extends ClusterNode {
   #address: number
 
   constructor(init: LabNodeInit) {
-    const { lab, host, hosts, folder, skewSeconds = 0, settings = [] } = init
+    const { lab, host, hosts, folder, clock, skewSeconds = 0, settings = [] } = init
     const others = Array.from({ length: hosts }, (_, i) => `${lab.address(i + 1)}:4001`)
     const { flags = ['--p2p', '0.0.0.0:4001', '--open-cluster', '--join', others.join()] } = init
     super({
       name: `n${host}`,
       data: join(folder, `n${host}`),
       url: urlOf(lab, host),
+      ...(clock && { clock }),
       launch: {
         launcher: lab.on(host),
         environment: skewSeconds === 0 ? {} : skewed(skewSeconds),
@@ -46,7 +47,7 @@ export class LabNode extends ClusterNode {
 
   /** Whether clocks can be faked here. */
   static canSkew(): boolean {
-    return existsSync(FAKETIME)
+    return clockObstacle() === undefined
   }
 
   /** Its machine gets another IPv4 address while it runs. @param as - the number in the new one */
@@ -60,8 +61,4 @@ export class LabNode extends ClusterNode {
 
 function urlOf(lab: NetworkLab, address: number): string {
   return `http://${lab.address(address)}:8000`
-}
-
-function skewed(seconds: number): Readonly<Record<string, string>> {
-  return { LD_PRELOAD: FAKETIME, FAKETIME: `${seconds > 0 ? '+' : ''}${seconds}s`, DONT_FAKE_MONOTONIC: '1' }
 }

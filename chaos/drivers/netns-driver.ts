@@ -1,5 +1,7 @@
+import { join } from 'node:path'
 import type { Cut } from '../nemeses/nemesis.js'
 import { type Driver, RUN_SETTINGS } from './driver.js'
+import { clockObstacle, FakedClock } from './faked-clock.js'
 import { LabNode } from './lab-node.js'
 import { NetworkLab } from './network-lab.js'
 
@@ -11,13 +13,15 @@ const NET = 79
 export const netnsDriver: Driver = {
   name: 'netns',
   about: 'a network namespace for each node, on one bridge; needs root, ip and nft',
-  can: ['kill', 'stop', 'pause', 'cut'],
-  obstacle: () => NetworkLab.obstacle(),
-  async deploy({ nodes: count, folder }) {
+  can: ['kill', 'stop', 'pause', 'clock', 'cut'],
+  obstacle: deeds => NetworkLab.obstacle() ?? (deeds.includes('clock') ? clockObstacle() : undefined),
+  async deploy({ nodes: count, folder, fakesClocks }) {
     const lab = new NetworkLab(PREFIX, count, NET)
     lab.up()
     const nodes = Array.from({ length: count }, (_, i) => {
-      return new LabNode({ lab, host: i + 1, hosts: count, folder, settings: RUN_SETTINGS })
+      const host = i + 1
+      const clock = fakesClocks ? new FakedClock(join(folder, `n${host}.clock`)) : undefined
+      return new LabNode({ lab, host, hosts: count, folder, settings: RUN_SETTINGS, ...(clock && { clock }) })
     })
     const hostOf = (name: string): number => nodes.findIndex(node => node.name === name) + 1
     return {

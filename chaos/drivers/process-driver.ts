@@ -3,14 +3,15 @@ import { type AddressInfo, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { ClusterNode } from './cluster-node.js'
 import { type Driver, RUN_SETTINGS } from './driver.js'
+import { clockObstacle, FakedClock } from './faked-clock.js'
 
 /** Nodes as processes of this machine that meet on loopback. */
 export const processDriver: Driver = {
   name: 'process',
   about: 'processes on loopback, on any machine; the network between them cannot be cut',
-  can: ['kill', 'stop', 'pause'],
-  obstacle: () => undefined,
-  async deploy({ nodes: count, folder }) {
+  can: ['kill', 'stop', 'pause', 'clock'],
+  obstacle: deeds => (deeds.includes('clock') ? clockObstacle() : undefined),
+  async deploy({ nodes: count, folder, fakesClocks }) {
     const ports = await freePorts(2 * count)
     const [http, p2p] = [ports.slice(0, count), ports.slice(count)]
     const all = p2p.map(port => `127.0.0.1:${port}`)
@@ -20,6 +21,7 @@ export const processDriver: Driver = {
       return new ClusterNode({
         name,
         data: join(folder, name),
+        ...(fakesClocks && { clock: new FakedClock(join(folder, `${name}.clock`)) }),
         url: `http://127.0.0.1:${port}`,
         launch: { flags: [...flags, ...RUN_SETTINGS] }
       })

@@ -3,7 +3,7 @@ import type { SeededRandom } from '../../test/support/seeded-random.js'
 import type { Line } from '../history.js'
 
 /** What a driver may be able to do to its nodes. */
-export type Capability = 'kill' | 'stop' | 'pause' | 'cut'
+export type Capability = 'kill' | 'stop' | 'pause' | 'clock' | 'cut'
 
 /** Ways that nothing gets along any more, by names of nodes. */
 export type Cut = readonly (readonly [from: string, to: string])[]
@@ -21,6 +21,13 @@ export interface Stage {
   /** SIGSTOP. Nobody else touches it until it is resumed. */
   pause(node: string): void
   resume(node: string): void
+  /**
+   * Puts the clock of a node's machine forward or back, and waits until the node shows it, if it runs. Nobody else touches
+   * it until its clock is right again.
+   *
+   * @param offsetMs - by which it is ahead of the real time; 0: it is right
+   */
+  setClock(node: string, offsetMs: number): Promise<void>
   /** @param name - of the cut; it is not in force now */
   cut(name: string, cut: Cut): Promise<void>
   heal(name: string): Promise<void>

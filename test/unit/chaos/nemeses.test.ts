@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { NEMESES } from '../../../chaos/catalogue.js'
+import { clock, clockRestart, clockStrobe } from '../../../chaos/nemeses/clocks.js'
 import type { Cut } from '../../../chaos/nemeses/nemesis.js'
 import { bridge, halves, one, oneWay } from '../../../chaos/nemeses/partitions.js'
 import { kill, killAll, pause, stop } from '../../../chaos/nemeses/processes.js'
@@ -52,17 +53,32 @@ describe.each(NEMESES.map(nemesis => [nemesis.name, nemesis] as const))('the nem
 
 describe('nemeses together', () => {
   it.each(testSeeds(10))('keep their hands off what another one has, under seed %i', async seed => {
-    const { stage } = await tormented([kill, killAll, stop, pause], seed, 5 * MINUTE)
+    const { stage } = await tormented([kill, killAll, stop, pause, clock, clockRestart], seed, 5 * MINUTE)
     expect([...stage.undone]).toEqual([])
-    expect(new Set(stage.deeds.map(deed => deed.split(' ')[0]))).toEqual(
-      new Set(['kill', 'stop', 'start', 'pause', 'resume'])
-    )
+    const deeds = ['kill', 'stop', 'start', 'pause', 'resume', 'set']
+    expect(new Set(stage.deeds.map(deed => deed.split(' ')[0]))).toEqual(new Set(deeds))
   })
 
   it('leave each its own schedule, whoever is beside it', async () => {
     const [alone, beside] = [await tormented([one], 4, MINUTE), await tormented([one, halves], 4, MINUTE)]
     const own = beside.faults.filter(({ nemesis }) => nemesis === one.name)
     expect(own).toEqual(alone.faults)
+  })
+})
+
+describe('a clock', () => {
+  it('jumps by what nobody sees to what nobody believes, either way', async () => {
+    const { faults } = await tormented([clockStrobe], 8, 10 * MINUTE)
+    const jumps = new Set(faults.map(({ what }) => what.replace(/n\d /, '').replace(/[\d.]+ /, '')))
+    const units = ['ms', 's', 'h', 'days', 'years']
+    expect(jumps).toEqual(new Set(units.flatMap(unit => [`+${unit}`, `−${unit}`])))
+  })
+
+  it('is set right while its node is stopped, where it is to be back over a restart', async () => {
+    const { stage } = await tormented([clockRestart], 9, MINUTE)
+    const kinds = stage.deeds.map(deed => deed.replace(/ (clock of )?n\d/, ''))
+    expect(kinds.slice(0, 4)).toEqual(['set', 'stop', 'set right', 'start'])
+    expect(kinds).toHaveLength(4 * Math.floor(kinds.length / 4))
   })
 })
 

@@ -17,7 +17,7 @@ export class RecordedStage implements Stage {
   }
 
   free(): readonly string[] {
-    return this.nodes.filter(node => !this.undone.has(node))
+    return this.nodes.filter(node => !this.undone.has(node) && !this.undone.has(`clock of ${node}`))
   }
 
   async kill(nodes: readonly string[]): Promise<void> {
@@ -38,6 +38,11 @@ export class RecordedStage implements Stage {
 
   resume(node: string): void {
     this.#end('resume', [node])
+  }
+
+  async setClock(node: string, offsetMs: number): Promise<void> {
+    if (offsetMs === 0) this.#end('set right', [`clock of ${node}`])
+    else this.#begin('set', [`clock of ${node}`])
   }
 
   async cut(name: string, cut: Cut): Promise<void> {

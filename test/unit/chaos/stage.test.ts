@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { Line } from '../../../chaos/history.js'
 import { DeployedStage, type StageNode } from '../../../chaos/stage.js'
+import { SimulatedClock } from '../../support/simulated-clock.js'
+
+const HOUR = 3_600_000
 
 /** A node that is nowhere, and does as it is told. */
 class FakeNode implements StageNode {
@@ -8,13 +11,19 @@ class FakeNode implements StageNode {
   readonly deeds: string[]
   readonly client = { close: (): void => void this.deeds.push(`close ${this.name}`) }
   isRunning = false
+  /** By which its clock is ahead. */
+  offsetMs = 0
+  /** Whether it has the clock of its machine. */
+  takesClock = true
+  readonly #clock: SimulatedClock
   /** Why an orderly stop fails. */
   stopsWith: string | undefined
   #exit: ((code: number | string) => void) | undefined
   #exited = new Promise<number | string>(() => {})
 
-  constructor(name: string, deeds: string[]) {
+  constructor(name: string, clock: SimulatedClock, deeds: string[]) {
     this.name = name
+    this.#clock = clock
     this.deeds = deeds
   }
 
@@ -43,6 +52,15 @@ class FakeNode implements StageNode {
     if (this.stopsWith !== undefined) throw new Error(this.stopsWith)
   }
 
+  setClock(offsetMs: number): void {
+    this.deeds.push(`clock of ${this.name} ${offsetMs}`)
+    if (this.takesClock) void this.#clock.sleep(1_000).then(() => (this.offsetMs = offsetMs))
+  }
+
+  async time(): Promise<number> {
+    return this.#clock.now() + this.offsetMs
+  }
+
   endWith(code: number | string): void {
     this.isRunning = false
     this.#exit?.(code)
@@ -52,6 +70,7 @@ class FakeNode implements StageNode {
 interface Scene {
   readonly stage: DeployedStage
   readonly nodes: readonly [FakeNode, FakeNode]
+  readonly clock: SimulatedClock
   readonly deeds: readonly string[]
   readonly logs: readonly string[]
   /** Of the history: states of nodes and problems. */
@@ -63,9 +82,11 @@ async function twoNodes(): Promise<Scene> {
   const lines: Line[] = []
   const deeds: string[] = []
   const logs: string[] = []
-  const nodes = [new FakeNode('n1', deeds), new FakeNode('n2', deeds)] as const
+  const clock = new SimulatedClock()
+  const nodes = [new FakeNode('n1', clock, deeds), new FakeNode('n2', clock, deeds)] as const
   const stage = new DeployedStage({
     deployment: { nodes, cut: async () => {}, heal: async () => 0 },
+    clock,
     now: () => lines.length,
     record: line => void lines.push(line),
     keepLog: (node, text) => void logs.push(`${node}: ${text}`),
@@ -78,7 +99,7 @@ async function twoNodes(): Promise<Scene> {
       if (line.type === 'node') return [`${line.node} ${line.state}`]
       return line.type === 'problem' ? [`${line.checker}: ${line.what.split('\n')[0]}`] : []
     })
-  return { stage, nodes, deeds, logs, told }
+  return { stage, nodes, clock, deeds, logs, told }
 }
 
 describe('a stage', () => {
@@ -124,5 +145,47 @@ describe('a stage', () => {
       'n1 down',
       'process: n2 does not stop in good order: the node did not stop within 30 s of SIGTERM'
     ])
+  })
+
+  it('counts a jump of a clock once its node shows it, there and back', async () => {
+    const { stage, clock, deeds } = await twoNodes()
+    const forth = stage.setClock('n1', HOUR)
+    await clock.advance(900)
+    expect([stage.clockJumps, stage.free()]).toEqual([0, ['n2']])
+    await clock.advance(300)
+    await forth
+    expect([stage.clockJumps, stage.free()]).toEqual([1, ['n2']])
+    const back = stage.setClock('n1', 0)
+    await clock.advance(1_200)
+    await back
+    expect([stage.clockJumps, stage.free()]).toEqual([2, ['n1', 'n2']])
+    expect(deeds).toEqual([`clock of n1 ${HOUR}`, 'clock of n1 0'])
+  })
+
+  it('does not count a jump that is too small to show', async () => {
+    const { stage, clock } = await twoNodes()
+    await stage.setClock('n1', 500)
+    await clock.advance(1_000)
+    expect([stage.clockJumps, stage.free()]).toEqual([0, ['n2']])
+  })
+
+  it('sets the clock of a node that is stopped without asking it, and keeps it until it runs', async () => {
+    const { stage, clock } = await twoNodes()
+    const forth = stage.setClock('n1', -HOUR)
+    await clock.advance(1_200)
+    await forth
+    await stage.stop('n1')
+    await stage.setClock('n1', 0)
+    expect(stage.free()).toEqual(['n2'])
+    await stage.start(['n1'])
+    expect([stage.clockJumps, stage.free()]).toEqual([1, ['n1', 'n2']])
+  })
+
+  it('gives up where a node does not take the clock that it is given', async () => {
+    const { stage, nodes, clock } = await twoNodes()
+    nodes[0].takesClock = false
+    const refused = expect(stage.setClock('n1', HOUR)).rejects.toThrow('n1 does not show the clock that it was given')
+    await clock.advance(11_000)
+    await refused
   })
 })
