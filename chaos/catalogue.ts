@@ -2,6 +2,7 @@ import type { Driver } from './drivers/driver.js'
 import { netnsDriver } from './drivers/netns-driver.js'
 import { processDriver } from './drivers/process-driver.js'
 import { clock, clockRestart, clockStrobe } from './nemeses/clocks.js'
+import { disk } from './nemeses/disks.js'
 import type { Nemesis } from './nemeses/nemesis.js'
 import { bridge, flapping, halves, one, oneWay } from './nemeses/partitions.js'
 import { kill, killAll, pause, stop } from './nemeses/processes.js'
@@ -23,6 +24,7 @@ export const NEMESES: readonly Nemesis[] = [
   clock,
   clockStrobe,
   clockRestart,
+  disk,
   halves,
   one,
   oneWay,

@@ -13,6 +13,8 @@ import type { ToldWrites } from './told-writes.js'
 const CONFLICTS_MAX = 16
 /** Until nodes that were apart have met again: dials are few and patient. */
 const REUNION_MS = 15_000
+/** Until a node that was started on harmed files has all again. */
+const MENDING_MS = 15_000
 
 /** Every read gives exactly the bytes that were uploaded. */
 export function checkBytes(
@@ -107,6 +109,25 @@ export function checkSameness(finals: readonly LineOf<'final'>[]): string[] {
   )
 }
 
+/** Copies of a volume that go equally far are the same, byte for byte. */
+export function checkDisks(disks: readonly LineOf<'disk'>[]): string[] {
+  const copies = new Map<string, Map<string, string[]>>()
+  for (const { node, volumes } of disks) {
+    for (const { name, byteCount, sha256 } of volumes) {
+      const key = `${name} of ${byteCount} bytes`
+      const contents = copies.get(key) ?? new Map<string, string[]>()
+      copies.set(key, contents.set(sha256, [...(contents.get(sha256) ?? []), node]))
+    }
+  }
+  return [...copies].flatMap(([volume, contents]) =>
+    contents.size === 1
+      ? []
+      : [
+          `${volume} is not the same on the disks of ${[...contents.values()].map(nodes => nodes.join(' ')).join(' and ')}`
+        ]
+  )
+}
+
 /** How each operation was served. */
 export function availabilityOf(
   timeline: Timeline,
@@ -120,6 +141,7 @@ export function availabilityOf(
     const writes = 'photo' in call ? told.of(call.photo) : []
     const apart = (from: string): boolean => timeline.mayBeApart(node, from, beganMs, end.atMs, REUNION_MS)
     const birth = writes[0]
+    const mayBeDamaged = timeline.mayBeDamaged(node, beganMs, end.atMs, MENDING_MS)
     const needsBytes = call.kind === 'fetch' || call.kind === 'undelete'
     const sources = writes.filter(({ kind, fate }) => kind === 'birth' || (kind === 'undelete' && fate !== 'failed'))
     served.set(
@@ -133,7 +155,9 @@ export function availabilityOf(
           mayBeDeleted: writes.some(
             ({ kind, fate, beganMs: at }) => kind === 'delete' && fate !== 'failed' && at <= end.atMs
           ),
-          mayLackBytes: needsBytes && sources.some(source => apart(source.node))
+          mayBeDamaged,
+          // what begins well may end where a bit has flipped
+          mayLackBytes: needsBytes && (mayBeDamaged || sources.some(source => apart(source.node)))
         }
       )
     )

@@ -3,6 +3,7 @@
  * are milliseconds since the run began, by a clock that never goes back. A verdict is made of these lines and nothing else.
  */
 import type { Clock } from '../test/checkers/session-rules.js'
+import type { VolumeFile } from './drivers/data-folder.js'
 import type { Plan } from './plan.js'
 
 /** An upload can be made again from `seed`: its bytes are noise that no other upload of the run has. */
@@ -53,8 +54,8 @@ export type Outcome = 'ok' | 'failed' | 'indeterminate'
 
 export type Phase = 'start' | 'calm' | 'faults' | 'healing' | 'final' | 'end'
 
-/** `stopping`: it was told to end, and ends until it is `up` again. */
-export type NodeState = 'up' | 'down' | 'stopping' | 'paused' | 'resumed'
+/** `stopping`: it was told to end, and ends until it is `up` again. `damaged`: its files were harmed meanwhile. */
+export type NodeState = 'up' | 'down' | 'stopping' | 'damaged' | 'paused' | 'resumed'
 
 /** What a node has of a photo in the end. */
 export interface FinalPhoto extends Told {
@@ -98,6 +99,8 @@ export type Line =
   | { readonly type: 'lag'; readonly atMs: number; readonly ms: number }
   | { readonly type: 'final'; readonly node: string; readonly photo: string; readonly seen: FinalPhoto }
   | { readonly type: 'listed'; readonly node: string; readonly photos: readonly string[] }
+  /** What lies on the disk of a node once all have ended. */
+  | { readonly type: 'disk'; readonly node: string; readonly volumes: readonly VolumeFile[] }
   /** Nodes agree again, so long after the last fault ended. */
   | { readonly type: 'converged'; readonly ms: number }
   /** What needs no judge: a node that ended by itself or does not start, replicas that do not agree. */

@@ -1,4 +1,4 @@
-import { availabilityOf, checkBytes, checkPhotos, checkSameness, checkSet } from './checks.js'
+import { availabilityOf, checkBytes, checkDisks, checkPhotos, checkSameness, checkSet } from './checks.js'
 import { type Figures, figuresOf } from './figures.js'
 import { type Line, linesOf, type Upload } from './history.js'
 import type { Plan } from './plan.js'
@@ -47,7 +47,7 @@ export function judge(lines: readonly Line[], plan: Plan, { deadlineMs, reaches 
     ...as('photos', checkPhotos(finals, told, haveConverged)),
     ...as('session', told.stale),
     ...as('bytes', checkBytes(timeline.operations, finals, uploadsByPhoto(timeline))),
-    ...as('convergence', haveConverged ? checkSameness(finals) : []),
+    ...as('convergence', haveConverged ? [...checkSameness(finals), ...checkDisks(linesOf(lines, 'disk'))] : []),
     ...as('availability', refusals(timeline, availability))
   ]
   const obstacles = [...linesOf(lines, 'obstacle').map(({ what }) => what), ...gapsOf(lines, figures, reaches, plan)]

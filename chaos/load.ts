@@ -11,6 +11,8 @@ export interface LoadComponents {
   readonly workload: Workload
   /** Names of the nodes that are asked. */
   readonly nodes: readonly string[]
+  /** Whether clients are to leave the node alone for now. */
+  readonly isLeftAlone: (node: string) => boolean
   /** @returns how the call ended; never rejects */
   readonly carryOut: (node: string, call: Call) => Promise<Ending>
   /** Milliseconds since the run began. */
@@ -45,7 +47,7 @@ export class Load {
 
   /** @param rate - operations begun a second. @returns once the signal has aborted and all operations have ended */
   async run(rate: number, signal: AbortSignal): Promise<void> {
-    const { clock, random, nodes } = this.#components
+    const { clock, random, nodes, isLeftAlone } = this.#components
     const intervalMs = 1_000 / rate
     for (let due = clock.monotonic(); !signal.aborted; due += intervalMs) {
       const now = clock.monotonic()
@@ -53,19 +55,19 @@ export class Load {
       else if (now - due > CATCH_UP_MS) due = now
       const draws = random.fork()
       const node = draws.pick(nodes)
-      if ((this.#open.get(node) ?? 0) < OPEN_MAX) this.#begin(node, draws)
+      if ((this.#open.get(node) ?? 0) < OPEN_MAX && !isLeftAlone(node)) this.#begin(node, draws)
     }
     while (this.#underWay.size > 0) await Promise.all(this.#underWay)
   }
 
   #begin(node: string, draws: SeededRandom): void {
-    const { workload, nodes } = this.#components
+    const { workload, nodes, isLeftAlone } = this.#components
     const number = ++this.#operations
     const call = workload.next(draws, this.#known, number)
     const elsewhere = draws.pick(nodes)
     const task = this.#operate(node, call, number).then(async ({ outcome }) => {
       // with a key, the same upload may be sent again wherever there is an answer to be had
-      if (call.kind === 'upload' && call.key !== undefined && outcome !== 'ok')
+      if (call.kind === 'upload' && call.key !== undefined && outcome !== 'ok' && !isLeftAlone(elsewhere))
         await this.#operate(elsewhere, call, ++this.#operations)
     })
     this.#underWay.add(task)

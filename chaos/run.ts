@@ -24,6 +24,8 @@ export const DEADLINE_MS = 5_000
 /** How often the harness looks whether it is late itself, and from when on it says so. */
 const LAG_LOOK_MS = 100
 const LAG_MS_MIN = 200
+/** Damage as `verify` and `scrub` tell it. */
+const LEFT_BEHIND = /^bytes \d+ to \d+ are /
 
 export interface RunComponents {
   readonly driver: Driver
@@ -56,7 +58,15 @@ export async function carryOutPlan(plan: Plan, components: RunComponents): Promi
   const fakesClocks = nemeses.some(({ needs }) => needs === 'clock')
   const deployment = await driver.deploy({ nodes: plan.nodes, folder, fakesClocks })
   const untilWriting = (nodes: readonly string[]): Promise<void> => writes.until(nodes)
-  const stage = new DeployedStage({ deployment, clock, now, record, keepLog: components.keepLog, untilWriting })
+  const stage = new DeployedStage({
+    deployment,
+    clock,
+    now,
+    record,
+    keepLog: components.keepLog,
+    untilWriting,
+    isWriting: node => writes.isAt(node)
+  })
   const watching = new AbortController()
   const watch = watchLag(clock, now, record, watching.signal)
   try {
@@ -69,6 +79,8 @@ export async function carryOutPlan(plan: Plan, components: RunComponents): Promi
     await stage.end()
     record({ type: 'count', name: 'packetsDropped', value: stage.packetsDropped })
     record({ type: 'count', name: 'clockJumps', value: stage.clockJumps })
+    record({ type: 'count', name: 'damages', value: stage.damages })
+    for (const { name, folder } of deployment.nodes) record({ type: 'disk', node: name, volumes: folder.volumes() })
     record({ type: 'phase', atMs: now(), phase: 'end' })
     deployment.close()
   }
@@ -102,6 +114,7 @@ class Run {
       random: this.#random.fork(),
       workload,
       nodes: this.#stage.nodes,
+      isLeftAlone: node => this.#stage.isLeftAlone(node),
       carryOut: (node, call) => this.#ask(node, call),
       now: this.#now,
       record
@@ -149,7 +162,8 @@ class Run {
     try {
       await until('all nodes agree', CONVERGENCE_MS_MAX, async () => {
         if (!(await allSee(this.#nodes))) return false
-        differences = await faultsOf(this.#nodes)
+        await this.#removeLost()
+        differences = await this.#differences()
         return differences.length === 0
       })
       const ms = Math.round(clock.monotonic() - from)
@@ -159,6 +173,36 @@ class Run {
       const what = `${err instanceof Error ? err.message : String(err)}: ${differences.slice(0, 10).join('; ')}`
       record({ type: 'problem', checker: 'convergence', what })
     }
+  }
+
+  /** What operators do about a node that has come back on an empty disk, as another one. */
+  async #removeLost(): Promise<void> {
+    const [first] = this.#nodes
+    const members = (await first?.members()) ?? []
+    for (const { id, state } of members) if (state === 'down') await first?.removeMember(id)
+  }
+
+  /** Of all nodes, as far as that can be mended. */
+  async #differences(): Promise<readonly string[]> {
+    const damaged = this.#nodes.filter(({ name }) => this.#stage.damaged.has(name))
+    const ofItself = await Promise.all(damaged.map(node => this.#unmended(node)))
+    return [...ofItself.flat(), ...(await faultsOf(this.#nodes))]
+  }
+
+  /**
+   * A node whose files were harmed has to find that, and mend it; what, only it knows. But for damage in a volume that all others
+   * have removed, since its needles were moved elsewhere: that stays.
+   */
+  async #unmended(node: ClusterNode): Promise<readonly string[]> {
+    const others = this.#nodes.filter(other => other !== node)
+    const kept = new Set(
+      (await Promise.all(others.map(other => other.volumes()))).flat().map(volume => volume.logical_volume)
+    )
+    const faults = [...(await node.scrub()), ...(await node.verifyAllPeers())]
+    const unmended = faults.filter(({ volume, problem }) => {
+      return !(volume !== null && !kept.has(volume) && LEFT_BEHIND.test(problem))
+    })
+    return unmended.map(fault => `${node.name}: ${JSON.stringify(fault)}`)
   }
 
   #ask(name: string, call: Call): Promise<Ending> {

@@ -1,12 +1,15 @@
 import type { Clock } from '../src/core/clock.js'
-import type { ClusterNode } from './drivers/cluster-node.js'
+import type { SeededRandom } from '../test/support/seeded-random.js'
+import type { ClusterNode, VolumeJson } from './drivers/cluster-node.js'
 import type { Deployment } from './drivers/driver.js'
 import type { Line, NodeState } from './history.js'
-import type { Cut, Stage } from './nemeses/nemesis.js'
+import type { Cut, Damage, Stage } from './nemeses/nemesis.js'
 
 /** The part of a {@link ClusterNode} that a stage needs. */
 export interface StageNode
   extends Pick<ClusterNode, 'name' | 'isRunning' | 'start' | 'kill' | 'stop' | 'setClock' | 'time'> {
+  readonly folder: Pick<ClusterNode['folder'], 'harm'>
+  volumes(): Promise<readonly Pick<VolumeJson, 'logical_volume' | 'state' | 'copies'>[]>
   readonly client: Pick<ClusterNode['client'], 'close'>
   readonly process: Pick<ClusterNode['process'], 'exit' | 'pause' | 'continue' | 'stderr'>
 }
@@ -21,11 +24,14 @@ export interface StageComponents {
   readonly keepLog: (node: string, text: string) => void
   /** Waits a moment until one of the nodes is at a write. */
   readonly untilWriting: (nodes: readonly string[]) => Promise<void>
+  readonly isWriting: (node: string) => boolean
 }
 
 /** What a node shows of its clock is of the second, and up to two old. */
 const SHOWN_MS = 3_000
 const SHOWING_MS_MAX = 10_000
+/** Where others do not hold what a node has by then, it is not harmed. */
+const HOLDING_MS_MAX = 10_000
 const LOOK_MS = 100
 
 /** The nodes of a deployment, with what is done to them written to the history. */
@@ -35,6 +41,12 @@ export class DeployedStage implements Stage {
   readonly #taken = new Set<string>()
   /** Processes that may end. */
   readonly #doomed = new Set<string>()
+  readonly #leftAlone = new Set<string>()
+  /** Volumes that take no more and that others have, or had. */
+  readonly #held = new Set<string>()
+  /** Nodes whose files were harmed at any time. */
+  readonly damaged = new Set<string>()
+  #damages = 0
   readonly #offsets = new Map<string, number>()
   #clockJumps = 0
   readonly #packets = new Map<string, number>()
@@ -68,7 +80,10 @@ export class DeployedStage implements Stage {
 
   async start(names: readonly string[]): Promise<void> {
     await Promise.all(names.map(name => this.#start(this.#node(name))))
-    for (const name of names) this.#taken.delete(name)
+    for (const name of names) {
+      this.#taken.delete(name)
+      this.#leftAlone.delete(name)
+    }
   }
 
   pause(name: string): void {
@@ -95,6 +110,26 @@ export class DeployedStage implements Stage {
     if (offsetMs === 0) this.#offsets.delete(name)
   }
 
+  async harm(name: string, damage: Damage, random: SeededRandom): Promise<string | undefined> {
+    const node = this.#node(name)
+    this.#taken.add(name)
+    this.#leftAlone.add(name)
+    if (!(await this.#isHeldElsewhere(node))) {
+      this.#taken.delete(name)
+      this.#leftAlone.delete(name)
+      return undefined
+    }
+    this.#doomed.add(name)
+    this.#note(name, 'stopping')
+    await this.#stop(node)
+    const what = node.folder.harm(damage, random)
+    if (what === undefined) return `nothing of ${damage}`
+    this.#note(name, 'damaged')
+    this.damaged.add(name)
+    this.#damages++
+    return what
+  }
+
   cut(name: string, cut: Cut): Promise<void> {
     return this.#components.deployment.cut(name, cut)
   }
@@ -102,6 +137,16 @@ export class DeployedStage implements Stage {
   async heal(name: string): Promise<void> {
     const dropped = await this.#components.deployment.heal(name)
     this.#packets.set(name, (this.#packets.get(name) ?? 0) + dropped)
+  }
+
+  /** Whether clients are to ask others for now. */
+  isLeftAlone(name: string): boolean {
+    return this.#leftAlone.has(name)
+  }
+
+  /** How often files were harmed. */
+  get damages(): number {
+    return this.#damages
   }
 
   /** Jumps of clocks, forth or back, that nodes have shown. */
@@ -120,6 +165,22 @@ export class DeployedStage implements Stage {
     for (const name of this.nodes) this.#doomed.add(name)
     await Promise.all(nodes.filter(({ isRunning }) => isRunning).map(node => this.#stop(node)))
     for (const { client } of nodes) client.close()
+  }
+
+  /** Waits a while until nobody writes at the node, and all that it has is on another disk as well. */
+  async #isHeldElsewhere(node: StageNode): Promise<boolean> {
+    const { clock, isWriting } = this.#components
+    for (const from = clock.monotonic(); clock.monotonic() - from < HOLDING_MS_MAX; await clock.sleep(LOOK_MS)) {
+      if (isWriting(node.name)) continue
+      const volumes = await node.volumes()
+      // others remove one that takes no more only when they have its needles elsewhere
+      for (const { logical_volume: id, state, copies } of volumes)
+        if (copies > 1 && state !== 'active') this.#held.add(id)
+      if (!volumes.every(({ logical_volume: id, copies }) => copies > 1 || this.#held.has(id))) continue
+      for (const { logical_volume: id } of volumes) this.#held.add(id) // the active one as well: it takes no more
+      return true
+    }
+    return false
   }
 
   async #untilShown(node: StageNode, offsetMs: number): Promise<void> {

@@ -26,6 +26,8 @@ export interface Trouble {
 export class Timeline {
   readonly operations: readonly Operation[]
   readonly #troubles = new Map<string, Window[]>()
+  /** From the harm to the start on what was left. */
+  readonly #damages = new Map<string, Window[]>()
   readonly #cuts = new Map<string, Window[]>()
   readonly #phases: readonly LineOf<'phase'>[]
 
@@ -33,6 +35,7 @@ export class Timeline {
     this.operations = operationsOf(lines)
     this.#phases = lines.filter(line => line.type === 'phase')
     this.#noteTroubles(lines)
+    this.#noteDamages(lines)
     this.#noteCuts(lines)
   }
 
@@ -59,6 +62,11 @@ export class Timeline {
     return windows.some(list => overlapping(list, since, to) !== undefined)
   }
 
+  /** Whether the node's files had been harmed, and may not have been mended yet, at any moment from the one to the other. */
+  mayBeDamaged(node: string, from: number, to: number, mendingMs: number): boolean {
+    return overlapping(this.#damages.get(node), from - mendingMs, to) !== undefined
+  }
+
   phaseAt(ms: number): Phase {
     return this.#phases.findLast(({ atMs }) => atMs <= ms)?.phase ?? 'start'
   }
@@ -80,7 +88,7 @@ export class Timeline {
   #noteTroubles(lines: readonly Line[]): void {
     const open = new Map<string, { from: number; what: string }>()
     for (const line of lines) {
-      if (line.type !== 'node') continue
+      if (line.type !== 'node' || line.state === 'damaged') continue
       const { node, state, atMs } = line
       const before = open.get(node)
       if (state === 'up' || state === 'resumed') {
@@ -89,6 +97,19 @@ export class Timeline {
       } else if (before === undefined) open.set(node, { from: atMs, what: TROUBLES[state] })
     }
     for (const [node, rest] of open) add(this.#troubles, node, { ...rest, to: Number.POSITIVE_INFINITY })
+  }
+
+  #noteDamages(lines: readonly Line[]): void {
+    const open = new Map<string, number>()
+    for (const line of lines) {
+      if (line.type !== 'node') continue
+      const { node, state, atMs } = line
+      if (state === 'damaged') open.set(node, atMs)
+      const from = open.get(node)
+      if (state !== 'up' || from === undefined) continue
+      add(this.#damages, node, { from, to: atMs, what: 'damaged' })
+      open.delete(node)
+    }
   }
 
   #noteCuts(lines: readonly Line[]): void {
@@ -113,7 +134,7 @@ export const NOT_RUNNING = 'the node did not run'
 export const STOPPED = 'the node was stopped'
 export const STANDING_STILL = 'the node stood still'
 
-const TROUBLES: Readonly<Record<Exclude<NodeState, 'up' | 'resumed'>, string>> = {
+const TROUBLES: Readonly<Record<Exclude<NodeState, 'up' | 'resumed' | 'damaged'>, string>> = {
   down: NOT_RUNNING,
   stopping: STOPPED,
   paused: STANDING_STILL

@@ -64,6 +64,7 @@ export class ToldWrites {
     for (const line of lines) {
       if (line.type === 'begin') asked.set(line.op, this.#begin(operations.get(line.op) as Operation))
       else if (line.type === 'end') this.#end(asked.get(line.op), line)
+      else if (line.type === 'node' && line.state === 'damaged') this.#forgetAll(line.node)
       else if (line.type === 'node' && FORGETFUL.includes(line.state)) this.#forget(line.node)
     }
     for (const writes of this.writes.values()) settle(writes)
@@ -160,6 +161,12 @@ export class ToldWrites {
       node,
       new Map([...durable].map(([photo, { floor, seen }]) => [photo, { floor, seen: new Set(seen) }]))
     )
+  }
+
+  /** What it has acknowledged has to be elsewhere, not there. */
+  #forgetAll(node: string): void {
+    this.#durable.delete(node)
+    this.#forget(node)
   }
 
   #add(photo: string, write: ToldWrite): void {

@@ -19,10 +19,15 @@ export class WritesUnderWay {
     if (line.type === 'end') this.#nodes.delete(line.op)
   }
 
+  /** Whether a node has begun one. */
+  isAt(node: string): boolean {
+    return [...this.#nodes.values()].includes(node)
+  }
+
   /** Waits a moment until one of the nodes is at a write: a kill between writes proves little. */
   async until(nodes: readonly string[]): Promise<void> {
     const clock = this.#clock
     for (const from = clock.monotonic(); clock.monotonic() - from < WAIT_MS_MAX; await clock.sleep(LOOK_MS))
-      if (nodes.some(node => [...this.#nodes.values()].includes(node))) return
+      if (nodes.some(node => this.isAt(node))) return
   }
 }

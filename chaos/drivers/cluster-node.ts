@@ -1,8 +1,9 @@
 import { rmSync } from 'node:fs'
 import { type CopyState, differencesBetween, type ReplicaState } from '../../test/checkers/agreement.js'
-import { runJob, type VerifyReport } from '../../test/support/admin-job.js'
+import { runJob } from '../../test/support/admin-job.js'
 import { HttpClient } from '../../test/support/http-client.js'
 import { NodeProcess, type NodeProcessInit } from '../../test/support/node-process.js'
+import { DataFolder } from './data-folder.js'
 import type { FakedClock } from './faked-clock.js'
 
 export interface MemberJson {
@@ -16,8 +17,16 @@ export interface MemberJson {
 export interface VolumeJson {
   readonly logical_volume: string
   readonly state: string
+  /** Nodes that are known to hold all of it, this one included. */
+  readonly copies: number
   readonly head: { readonly length: number; readonly digest: string }
   readonly holes: readonly { readonly from: number; readonly to: number }[]
+}
+
+/** What `verify` and `scrub` find. */
+export interface FaultJson {
+  readonly volume: string | null
+  readonly problem: string
 }
 
 export interface ClusterNodeInit {
@@ -61,6 +70,11 @@ export class ClusterNode {
 
   get isRunning(): boolean {
     return this.#process?.alive === true
+  }
+
+  /** Of a node that does not run. */
+  get folder(): DataFolder {
+    return new DataFolder(this.data)
   }
 
   get data(): string {
@@ -136,14 +150,33 @@ export class ClusterNode {
     return { name: this.name, directoryDigest, volumes: volumes.map(copyState) }
   }
 
-  /** @returns what it finds damaged here or different at others, in words */
-  async verifyAllPeers(): Promise<readonly string[]> {
-    const operator = new HttpClient(this.#init.url, { operatorToken: this.process.operatorToken })
+  /** @returns what it finds damaged here or different at others */
+  verifyAllPeers(): Promise<readonly FaultJson[]> {
+    return this.#faultsOf('verify?all_peers=true')
+  }
+
+  /** Reads all its bytes. @returns what it finds damaged; what can be had elsewhere is mended */
+  scrub(): Promise<readonly FaultJson[]> {
+    return this.#faultsOf('scrub')
+  }
+
+  /** Tells all that a member will not come back. */
+  async removeMember(id: string): Promise<void> {
+    await this.#asOperator(client => client.json('DELETE', `/v1/admin/members/${id}`, 200))
+  }
+
+  /** @param job - that looks for faults */
+  async #faultsOf(job: string): Promise<readonly FaultJson[]> {
+    const { faults } = await this.#asOperator(client => runJob<{ faults: readonly FaultJson[] }>(client, job))
+    return faults
+  }
+
+  async #asOperator<Result>(act: (client: HttpClient) => Promise<Result>): Promise<Result> {
+    const client = new HttpClient(this.#init.url, { operatorToken: this.process.operatorToken })
     try {
-      const { faults } = await runJob<VerifyReport>(operator, 'verify?all_peers=true')
-      return faults.map(fault => JSON.stringify(fault))
+      return await act(client)
     } finally {
-      operator.close()
+      client.close()
     }
   }
 
@@ -172,7 +205,7 @@ export async function differencesOf(nodes: readonly ClusterNode[]): Promise<read
  */
 export async function faultsOf(nodes: readonly ClusterNode[]): Promise<readonly string[]> {
   const [first] = nodes
-  return (await first?.verifyAllPeers()) ?? []
+  return ((await first?.verifyAllPeers()) ?? []).map(fault => JSON.stringify(fault))
 }
 
 function copyState({ logical_volume: id, head, holes }: VolumeJson): CopyState {

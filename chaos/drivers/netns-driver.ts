@@ -13,7 +13,7 @@ const NET = 79
 export const netnsDriver: Driver = {
   name: 'netns',
   about: 'a network namespace for each node, on one bridge; needs root, ip and nft',
-  can: ['kill', 'stop', 'pause', 'clock', 'cut'],
+  can: ['kill', 'stop', 'pause', 'clock', 'harm', 'cut'],
   obstacle: deeds => NetworkLab.obstacle() ?? (deeds.includes('clock') ? clockObstacle() : undefined),
   async deploy({ nodes: count, folder, fakesClocks }) {
     const lab = new NetworkLab(PREFIX, count, NET)

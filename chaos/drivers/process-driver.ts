@@ -9,7 +9,7 @@ import { clockObstacle, FakedClock } from './faked-clock.js'
 export const processDriver: Driver = {
   name: 'process',
   about: 'processes on loopback, on any machine; the network between them cannot be cut',
-  can: ['kill', 'stop', 'pause', 'clock'],
+  can: ['kill', 'stop', 'pause', 'clock', 'harm'],
   obstacle: deeds => (deeds.includes('clock') ? clockObstacle() : undefined),
   async deploy({ nodes: count, folder, fakesClocks }) {
     const ports = await freePorts(2 * count)

@@ -3,7 +3,19 @@ import type { SeededRandom } from '../../test/support/seeded-random.js'
 import type { Line } from '../history.js'
 
 /** What a driver may be able to do to its nodes. */
-export type Capability = 'kill' | 'stop' | 'pause' | 'clock' | 'cut'
+export type Capability = 'kill' | 'stop' | 'pause' | 'clock' | 'harm' | 'cut'
+
+/** What may become of the files of a node. `wipe`: all but its identity is gone; `replace`: that as well. */
+export const DAMAGES = [
+  'flip-volume',
+  'flip-index',
+  'flip-directory',
+  'truncate',
+  'wipe',
+  'replace',
+  'older-copy'
+] as const
+export type Damage = (typeof DAMAGES)[number]
 
 /** Ways that nothing gets along any more, by names of nodes. */
 export type Cut = readonly (readonly [from: string, to: string])[]
@@ -28,6 +40,13 @@ export interface Stage {
    * @param offsetMs - by which it is ahead of the real time; 0: it is right
    */
   setClock(node: string, offsetMs: number): Promise<void>
+  /**
+   * Has clients leave a node alone until others hold all that it has, stops it, and harms its files. Nobody else touches it
+   * until it is started.
+   *
+   * @returns what was done, in words; undefined when the others did not come to hold all in time: it runs on
+   */
+  harm(node: string, damage: Damage, random: SeededRandom): Promise<string | undefined>
   /** @param name - of the cut; it is not in force now */
   cut(name: string, cut: Cut): Promise<void>
   heal(name: string): Promise<void>

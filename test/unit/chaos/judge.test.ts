@@ -148,6 +148,35 @@ describe('a checker finds', () => {
     expect(found(history)).toEqual([])
   })
 
+  it('no going back where the files of a node were harmed, but where those of another were', () => {
+    for (const [harmed, problems] of [
+      ['n1', 0],
+      ['n2', 1]
+    ] as const) {
+      const history = begun(true)
+      history.node(harmed, 'stopping')
+      history.node(harmed, 'damaged')
+      history.node(harmed, 'up')
+      history.ask('n1', { kind: 'look', photo: 'p' }, UNKNOWN)
+      expect(found(history).filter(problem => problem.startsWith('session'))).toHaveLength(problems)
+    }
+  })
+
+  it('copies of a volume that differ on disks, but not one that goes further', () => {
+    const history = begun()
+    const sha256 = (text: string): string => sha256Hex(Buffer.from(text))
+    const disk = (node: string, v1: string): void => {
+      const volumes = [
+        { name: 'v1.volume', byteCount: 10, sha256: sha256(v1) },
+        { name: 'v2.volume', byteCount: node.length + v1.length, sha256: sha256(node + v1) }
+      ]
+      history.lines.push({ type: 'disk', node, volumes })
+    }
+    disk('n1', 'as it was')
+    disk('n2', 'as it was harmed')
+    expect(found(history)).toEqual(['convergence: v1.volume of 10 bytes is not the same on the disks of n1 and n2'])
+  })
+
   it('nodes that show different things in the end', () => {
     const history = begun()
     history.edit('n1', 'p', 'first', { n1: 2 })
@@ -211,6 +240,26 @@ describe('availability', () => {
     const together = begun()
     together.ask('n2', { kind: 'look', photo: 'p' }, UNKNOWN)
     expect(found(together)).toEqual(['availability: look #4 of p at n2, 0.1 s in: 404 ERR_PHOTO_NOT_FOUND'])
+  })
+
+  it('has 404 and 503 for a while where files were harmed, but no other error, and no wrong bytes', () => {
+    const history = begun()
+    history.node('n2', 'stopping')
+    history.node('n2', 'damaged')
+    history.node('n2', 'up')
+    history.ask('n2', { kind: 'look', photo: 'p' }, UNKNOWN)
+    history.ask('n2', { kind: 'fetch', photo: 'p' }, { outcome: 'indeterminate', status: 503 })
+    expect(found(history)).toEqual([])
+    expect(history.verdict().figures.excuses).toEqual({ 'its files had been harmed': 2 })
+    history.ask('n2', { kind: 'list' }, { outcome: 'indeterminate', status: 500 })
+    history.ask('n2', { kind: 'fetch', photo: 'p' }, { told: { byteCount: 100, sha256: 'other' } })
+    expect(found(history).map(problem => problem.split(':')[0])).toEqual(['bytes', 'availability'])
+    const late = begun()
+    late.node('n2', 'damaged')
+    late.node('n2', 'up')
+    late.pass(16_000)
+    late.ask('n2', { kind: 'look', photo: 'p' }, UNKNOWN)
+    expect(found(late)).toHaveLength(1)
   })
 
   it('has 410 only for what somebody deletes', () => {

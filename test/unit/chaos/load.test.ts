@@ -36,7 +36,13 @@ function slowly(ms: number): Answering {
 }
 
 /** Lets clients ask for a while, and waits for what they have begun. */
-async function loaded(seed: number, rate: number, ms: number, answering: Answering = answerAll): Promise<Loaded> {
+async function loaded(
+  seed: number,
+  rate: number,
+  ms: number,
+  answering: Answering = answerAll,
+  spared?: string
+): Promise<Loaded> {
   const clock = new SimulatedClock()
   const lines: Line[] = []
   let number = 0
@@ -45,6 +51,7 @@ async function loaded(seed: number, rate: number, ms: number, answering: Answeri
     random: new SeededRandom(seed),
     workload: set,
     nodes: NODES,
+    isLeftAlone: node => node === spared,
     carryOut: (node, call) => answering(node, call, ++number, clock),
     now: () => clock.monotonic(),
     record: line => void lines.push(line)
@@ -87,6 +94,11 @@ describe('the load', () => {
     expect(ends).toHaveLength(begins.length)
   })
 
+  it('leaves a node alone when it is told to, also with what is sent again', async () => {
+    const { begins } = await loaded(9, 100, 5_000, refuseUploads, 'n2')
+    expect(new Set(begins.map(({ node }) => node))).toEqual(new Set(['n1', 'n3']))
+  })
+
   it('ends only when all that was begun has ended, each once', async () => {
     const { begins, ends } = await loaded(5, 50, 2_000, slowly(900))
     expect(ends.map(({ op }) => op).sort((a, b) => a - b)).toEqual(begins.map(({ op }) => op))
@@ -101,6 +113,7 @@ describe('the load', () => {
       random: new SeededRandom(6),
       workload: set,
       nodes: NODES,
+      isLeftAlone: () => false,
       carryOut: (node, call) => answerAll(node, call, begins.length, clock),
       now: () => clock.monotonic(),
       record: line => void (line.type === 'begin' && begins.push(line))

@@ -1,5 +1,5 @@
 import type { Line, LineOf } from '../../../chaos/history.js'
-import { type Cut, type Nemesis, type Stage, torment } from '../../../chaos/nemeses/nemesis.js'
+import { type Cut, type Damage, type Nemesis, type Stage, torment } from '../../../chaos/nemeses/nemesis.js'
 import { SeededRandom } from '../../support/seeded-random.js'
 import { SimulatedClock } from '../../support/simulated-clock.js'
 
@@ -43,6 +43,11 @@ export class RecordedStage implements Stage {
   async setClock(node: string, offsetMs: number): Promise<void> {
     if (offsetMs === 0) this.#end('set right', [`clock of ${node}`])
     else this.#begin('set', [`clock of ${node}`])
+  }
+
+  async harm(node: string, damage: Damage): Promise<string> {
+    this.#begin(damage, [node])
+    return damage
   }
 
   async cut(name: string, cut: Cut): Promise<void> {

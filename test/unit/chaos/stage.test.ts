@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Line } from '../../../chaos/history.js'
 import { DeployedStage, type StageNode } from '../../../chaos/stage.js'
+import { SeededRandom } from '../../support/seeded-random.js'
 import { SimulatedClock } from '../../support/simulated-clock.js'
 
 const HOUR = 3_600_000
@@ -15,6 +16,8 @@ class FakeNode implements StageNode {
   offsetMs = 0
   /** Whether it has the clock of its machine. */
   takesClock = true
+  canBeHarmed = true
+  copies: readonly Awaited<ReturnType<StageNode['volumes']>>[number][] = []
   readonly #clock: SimulatedClock
   /** Why an orderly stop fails. */
   stopsWith: string | undefined
@@ -31,6 +34,15 @@ class FakeNode implements StageNode {
     const note = (deed: string) => (): void => void this.deeds.push(`${deed} ${this.name}`)
     const exited = this.#exited
     return { stderr: `log of ${this.name}`, exit: () => exited, pause: note('pause'), continue: note('continue') }
+  }
+
+  get folder(): StageNode['folder'] {
+    return {
+      harm: damage => {
+        this.deeds.push(`${damage} ${this.name}`)
+        return this.canBeHarmed ? damage : undefined
+      }
+    }
   }
 
   async start(): Promise<void> {
@@ -57,6 +69,10 @@ class FakeNode implements StageNode {
     if (this.takesClock) void this.#clock.sleep(1_000).then(() => (this.offsetMs = offsetMs))
   }
 
+  async volumes(): ReturnType<StageNode['volumes']> {
+    return this.copies
+  }
+
   async time(): Promise<number> {
     return this.#clock.now() + this.offsetMs
   }
@@ -71,6 +87,7 @@ interface Scene {
   readonly stage: DeployedStage
   readonly nodes: readonly [FakeNode, FakeNode]
   readonly clock: SimulatedClock
+  readonly writing: Set<string>
   readonly deeds: readonly string[]
   readonly logs: readonly string[]
   /** Of the history: states of nodes and problems. */
@@ -82,6 +99,7 @@ async function twoNodes(): Promise<Scene> {
   const lines: Line[] = []
   const deeds: string[] = []
   const logs: string[] = []
+  const writing = new Set<string>()
   const clock = new SimulatedClock()
   const nodes = [new FakeNode('n1', clock, deeds), new FakeNode('n2', clock, deeds)] as const
   const stage = new DeployedStage({
@@ -90,6 +108,7 @@ async function twoNodes(): Promise<Scene> {
     now: () => lines.length,
     record: line => void lines.push(line),
     keepLog: (node, text) => void logs.push(`${node}: ${text}`),
+    isWriting: node => writing.has(node),
     untilWriting: async names => void deeds.push(`await a write at ${names.join(' ')}`)
   })
   await stage.start(stage.nodes)
@@ -99,7 +118,7 @@ async function twoNodes(): Promise<Scene> {
       if (line.type === 'node') return [`${line.node} ${line.state}`]
       return line.type === 'problem' ? [`${line.checker}: ${line.what.split('\n')[0]}`] : []
     })
-  return { stage, nodes, clock, deeds, logs, told }
+  return { stage, nodes, clock, writing, deeds, logs, told }
 }
 
 describe('a stage', () => {
@@ -187,5 +206,45 @@ describe('a stage', () => {
     const refused = expect(stage.setClock('n1', HOUR)).rejects.toThrow('n1 does not show the clock that it was given')
     await clock.advance(11_000)
     await refused
+  })
+
+  it('harms a node only when nobody writes there any more and others have all that it has', async () => {
+    const { stage, nodes, clock, writing, deeds, told } = await twoNodes()
+    writing.add('n2')
+    nodes[1].copies = [{ logical_volume: 'v1', state: 'active', copies: 1 }]
+    const harmed = stage.harm('n2', 'wipe', new SeededRandom(1))
+    await clock.advance(300)
+    writing.clear()
+    await clock.advance(300)
+    expect([deeds, stage.isLeftAlone('n2'), stage.free()]).toEqual([[], true, ['n1']])
+    nodes[1].copies = [{ logical_volume: 'v1', state: 'active', copies: 2 }]
+    await clock.advance(200)
+    expect(await harmed).toBe('wipe')
+    expect([deeds, told()]).toEqual([
+      ['stop n2', 'wipe n2'],
+      ['n2 stopping', 'n2 damaged']
+    ])
+    await stage.start(['n2'])
+    expect([stage.isLeftAlone('n2'), stage.free(), stage.damages]).toEqual([false, ['n1', 'n2'], 1])
+  })
+
+  it('lets a node be whose volumes nobody else has', async () => {
+    const { stage, nodes, clock, deeds } = await twoNodes()
+    nodes[1].copies = [{ logical_volume: 'v1', state: 'closed', copies: 1 }]
+    const harmed = stage.harm('n2', 'wipe', new SeededRandom(1))
+    await clock.advance(11_000)
+    expect(await harmed).toBeUndefined()
+    expect([deeds, stage.isLeftAlone('n2'), stage.free(), stage.damages]).toEqual([[], false, ['n1', 'n2'], 0])
+  })
+
+  it('knows of volumes that others have had, and have no more', async () => {
+    const { stage, nodes } = await twoNodes()
+    nodes[1].copies = [{ logical_volume: 'v1', state: 'closed', copies: 2 }]
+    await stage.harm('n2', 'flip-index', new SeededRandom(1))
+    await stage.start(['n2'])
+    nodes[1].copies = [{ logical_volume: 'v1', state: 'closed', copies: 1 }]
+    nodes[1].canBeHarmed = false
+    expect(await stage.harm('n2', 'truncate', new SeededRandom(1))).toBe('nothing of truncate')
+    expect([stage.damages, [...stage.damaged]]).toEqual([1, ['n2']])
   })
 })

@@ -6,6 +6,7 @@ const WELL: Circumstances = {
   faultOfNode: undefined,
   mayBeUnknown: false,
   mayBeDeleted: false,
+  mayBeDamaged: false,
   mayLackBytes: false
 }
 const answered = (status: number, code?: string, tookMs = 20): JudgedRequest => ({ tookMs, status, code })
@@ -38,6 +39,15 @@ describe('a request to a running node', () => {
   ] as const)('is refused with %i only where that is due', (status, code, due) => {
     expect(judgeAvailability(answered(status, code), WELL)).toEqual({ problem: `${status} ${code}` })
     expect(judgeAvailability(answered(status, code), { ...WELL, ...due })).toBe('served')
+  })
+
+  it('is refused with 404 and 503, in time, where files were harmed', () => {
+    const harmed = { ...WELL, mayBeDamaged: true }
+    const excuse = { excuse: 'its files had been harmed' }
+    expect(judgeAvailability(answered(404), harmed)).toEqual(excuse)
+    expect(judgeAvailability(answered(503, 'ERR_DIRECTORY_UNAVAILABLE'), harmed)).toEqual(excuse)
+    expect(judgeAvailability(answered(500), harmed)).toEqual({ problem: '500' })
+    expect(judgeAvailability(answered(503, undefined, 5_200), harmed)).toEqual({ problem: '503 only after 5200 ms' })
   })
 
   it('may lack bytes that no node in reach has', () => {
