@@ -3,7 +3,6 @@
  * are milliseconds since the run began, by a clock that never goes back. A verdict is made of these lines and nothing else.
  */
 import type { Clock } from '../test/checkers/session-rules.js'
-import type { VolumeFile } from './drivers/data-folder.js'
 import type { Plan } from './plan.js'
 
 /** An upload can be made again from `seed`: its bytes are noise that no other upload of the run has. */
@@ -64,6 +63,13 @@ export interface FinalPhoto extends Told {
   readonly conflicts?: readonly string[]
   /** Of the bytes, as far as they came. */
   readonly bytes?: { readonly status: number; readonly sha256: string; readonly source?: string }
+}
+
+/** A volume as it lies on a disk. */
+export interface VolumeFile {
+  readonly name: string
+  readonly byteCount: number
+  readonly sha256: string
 }
 
 export type Line =

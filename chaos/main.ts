@@ -102,8 +102,11 @@ async function runMatrix(name: string, seed: number, out: string): Promise<Resul
   const matrix = MATRICES.get(name)
   if (matrix === undefined)
     throw new PlanError(`no matrix is called ${name}; there are ${[...MATRICES.keys()].join(', ')}`)
-  const obstacles = new Map(DRIVERS.map(driver => [driver.name, driver.obstacle([])]))
-  const runs = matrix(seed, driver => obstacles.get(driver) === undefined)
+  const needsOf = (names: readonly string[]) =>
+    NEMESES.filter(each => names.includes(each.name)).map(({ needs }) => needs)
+  const runs = matrix(seed, (name, nemeses) =>
+    DRIVERS.some(driver => driver.name === name && driver.obstacle(needsOf(nemeses)) === undefined)
+  )
   mkdirSync(out, { recursive: true })
   const rows: string[] = []
   const results: Result[] = []

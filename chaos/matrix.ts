@@ -6,8 +6,10 @@ export interface MatrixRun {
   readonly skipped?: string
 }
 
-/** @param canUse - whether a driver can be used here */
-type Matrix = (seed: number, canUse: (driver: string) => boolean) => readonly MatrixRun[]
+/** Whether a driver can be used here, to do that to its nodes. */
+type CanUse = (driver: string, nemeses: readonly string[]) => boolean
+
+type Matrix = (seed: number, canUse: CanUse) => readonly MatrixRun[]
 
 type Cell = readonly [workload: string, nemeses: readonly string[], needsNetwork: boolean]
 
@@ -32,7 +34,11 @@ const SMOKE: readonly Cell[] = [
   ['mixed', ['bridge'], true],
   ['set', ['flapping'], true],
   ['mixed', ['partition-halves', 'kill'], true],
-  ['bytes', ['partition-one', 'pause'], true]
+  ['bytes', ['partition-one', 'pause'], true],
+  ['mixed', ['stop'], false],
+  ['register', ['clock'], false],
+  ['set', ['clock-restart'], false],
+  ['mixed', ['disk'], false]
 ]
 
 export const MATRICES: ReadonlyMap<string, Matrix> = new Map([
@@ -41,16 +47,12 @@ export const MATRICES: ReadonlyMap<string, Matrix> = new Map([
 ])
 
 /** Each run has a seed of its own; hosts of their own wherever there can be some. */
-function runsOf(
-  cells: readonly Cell[],
-  seconds: number,
-  seed: number,
-  canUse: (driver: string) => boolean
-): readonly MatrixRun[] {
+function runsOf(cells: readonly Cell[], seconds: number, seed: number, canUse: CanUse): readonly MatrixRun[] {
   return cells.map(([workload, nemeses, needsNetwork], i) => {
-    const hasHosts = canUse('netns')
+    const hasHosts = canUse('netns', [])
     const driver = needsNetwork || (hasHosts && i % 2 === 1) ? 'netns' : 'process'
     const plan = { driver, nodes: 3, workload, nemeses, seconds, seed: (seed + i) % 2 ** 32, rate: 100 }
-    return needsNetwork && !hasHosts ? { plan, skipped: 'networks cannot be cut here' } : { plan }
+    if (needsNetwork && !hasHosts) return { plan, skipped: 'networks cannot be cut here' }
+    return canUse(driver, nemeses) ? { plan } : { plan, skipped: `the driver ${driver} cannot do that here` }
   })
 }

@@ -2,16 +2,10 @@ import { createHash } from 'node:crypto'
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { SeededRandom } from '../../test/support/seeded-random.js'
+import type { VolumeFile } from '../history.js'
 import type { Damage } from '../nemeses/nemesis.js'
 
 const IDENTITY = 'identity.key'
-
-/** A volume as it lies on a disk. */
-export interface VolumeFile {
-  readonly name: string
-  readonly byteCount: number
-  readonly sha256: string
-}
 
 /** The data folder of a node that does not run, to be harmed. */
 export class DataFolder {
