@@ -180,7 +180,7 @@ export function grantChanges(
   const acl = viewAcl(record)
   const now = acl.grants.get(grantee)
   const before = inForce(acl, owner, nowMs)
-  if (role === 'none' && (now?.role ?? 'none') === 'none') return []
+  if (role === 'none' && (now?.role ?? 'none') === 'none' && now?.isContested !== true) return []
   const isSame = now?.role === role && now.untilMs === untilMs && !now.isContested
   if (isSame && before.has(grantee)) return []
   const changes = [...birth(record), grantChange(grantee, gift)]

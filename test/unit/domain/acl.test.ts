@@ -256,6 +256,14 @@ describe('a role', () => {
     expect(rests(both, CAT, ANN)).toBe(false)
   })
 
+  it('that was disputed is none after it was taken away, whatever somebody gives who has not heard of it all', () => {
+    const given = give(undefined, ann, 'viewer', OWNER, A)
+    const taken = give(give(undefined, ann, 'manager', OWNER, B), ann, 'none', OWNER, B)
+    const settled = give(merged(given, taken), ann, 'none', OWNER, A)
+    const elsewhere = give(taken, ann, 'manager', OWNER, B)
+    expect(roles(merged(settled, elsewhere))).toEqual({})
+  })
+
   it('ends when it says, with all that was given by it; of two ends the first counts', () => {
     const acl = give(give(undefined, ann, 'manager', OWNER, A, NOW + 1), ben, 'viewer', ANN)
     expect(roles(acl)).toEqual({ [ann]: 'manager', [ben]: 'viewer' })
