@@ -22,10 +22,7 @@ describe.skipIf(obstacle !== undefined)('nodes on networks of all kinds', () => 
 
   afterEach(async () => {
     await killAllNodes()
-    for (const node of nodes.splice(0)) {
-      await node.stop()
-      node.wipe()
-    }
+    for (const node of nodes.splice(0)) node.wipe()
     await lab.heal()
   })
 
