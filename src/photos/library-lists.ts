@@ -114,7 +114,7 @@ export class LibraryLists {
 
   /** @returns the same lists, of what somebody sees */
   as(viewer: Viewer): LibraryLists {
-    return new LibraryLists(this.#components, viewer)
+    return viewer === this.#viewer ? this : new LibraryLists(this.#components, viewer)
   }
 
   async labels(field: LabelField, query: LabelsQuery): Promise<LabelPage> {

@@ -14,19 +14,16 @@ export function personOf(principal: Principal): Person | undefined {
 }
 
 /** @returns the account whose photos those are that the request uploads; undefined: nobody's */
-export function userOf({ asker: { principal } }: Asked): UserId | undefined {
-  return principal.kind === 'user' ? principal.userId : undefined
+export function userOf({ asker }: Asked): UserId | undefined {
+  return personOf(asker.principal)?.userId
 }
 
 /**
  * @param job - what somebody has begun
  * @returns whether it is told, and can be stopped: to that one and to who looks after the node; where no account is needed, to all
  */
-export function followsJob(
-  { asker, rights }: Pick<FastifyRequest, 'asker' | 'rights'>,
-  job: Pick<Job, 'owner'>
-): boolean {
-  return rights.has('watch') || (job.owner !== undefined && job.owner === personOf(asker.principal)?.userId)
+export function followsJob(request: Pick<FastifyRequest, 'asker' | 'rights'>, { owner }: Pick<Job, 'owner'>): boolean {
+  return request.rights.has('watch') || (owner !== undefined && owner === userOf(request))
 }
 
 /** @returns the filters with an account in the place of `me`. @throws `ERR_BAD_PARAMETER` for nobody's account */

@@ -88,8 +88,8 @@ export class Albums {
 
   /** @returns the same albums, as far as somebody sees them and may change them */
   as(viewer: Viewer): Albums {
-    const { photos } = this.#components
-    return new Albums({ ...this.#components, photos: photos.as(viewer) }, viewer)
+    if (viewer === this.#viewer) return this
+    return new Albums({ ...this.#components, photos: this.#components.photos.as(viewer) }, viewer)
   }
 
   /** @throws `ERR_BAD_PARAMETER`, `ERR_TOO_MANY_ALBUMS`, what the store throws */
