@@ -128,6 +128,21 @@ describe.skipIf(SKIPS_PAGES).sequential('the page', () => {
     for (const { id, src } of await shownTiles(page)) expect(UUID.exec(src)?.[0] ?? src).toBe(id)
   })
 
+  it('asks for six things and the months that it shows before the first picture, and follows what happens afterwards', async () => {
+    const page = await browser.open('about:blank')
+    const asked: string[] = []
+    page.on('request', request => void asked.push(new URL(request.url()).pathname))
+    await page.goto(node.url)
+    await untilShown(page, 4)
+    const before = asked.slice(
+      0,
+      asked.findIndex(path => path.startsWith('/photo/'))
+    )
+    const isOfMonth = (path: string): boolean => path.startsWith('/photos/timeline/')
+    expect(before.filter(path => !isOfMonth(path)).length, before.join(' ')).toBeLessThanOrEqual(6)
+    await until('it follows', 90_000, async () => asked.includes('/events'))
+  })
+
   it('opens a photo, goes on, and comes back to its tile', async () => {
     const page = await browser.open(node.url)
     await untilShown(page, 4)

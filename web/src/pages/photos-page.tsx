@@ -1,3 +1,4 @@
+import { useComputed } from '@preact/signals'
 import type { JSX } from 'preact'
 import { useRef } from 'preact/hooks'
 import { Gallery } from '../parts/gallery.js'
@@ -32,6 +33,8 @@ export function PhotosPage({ filters, title, head: ownHead, empty, album }: Phot
   const timeline = app.timeline(filters)
   const total = timeline.total.value
   const error = timeline.error.value
+  const hasChosen = useRef(false)
+  if (useComputed(() => app.selection.value.size > 0).value) hasChosen.current = true
   if (error !== undefined && total === undefined) return <Problem error={error} onAgain={() => void timeline.load()} />
   if (total === undefined) return <Waiting />
   const head = ownHead ?? <Head title={title} total={total} />
@@ -46,7 +49,7 @@ export function PhotosPage({ filters, title, head: ownHead, empty, album }: Phot
   return (
     <>
       <Gallery timeline={timeline} head={head} />
-      <SelectionBar timeline={timeline} album={album} />
+      {hasChosen.current && <SelectionBar timeline={timeline} album={album} />}
     </>
   )
 }

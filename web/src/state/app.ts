@@ -12,6 +12,9 @@ import { Session } from './session.js'
 import { Timeline } from './timeline.js'
 import { Toasts } from './toasts.js'
 
+/** What is looked at first is read before anything is followed: a browser opens six connections to a node. */
+const FOLLOWS_AFTER_MS = 1_000
+
 /** A list of photos that can be gone through one by one, as the photo's page does. */
 export interface PhotoOrder {
   /** @param day - on which it was taken, `2024-05-01` @returns undefined: there is none */
@@ -42,6 +45,7 @@ export class App {
   /** Pages of this visit that lie below in the history. */
   #depth = 0
   #isOver = false
+  #mayFollow = false
 
   constructor() {
     this.live = new Live({
@@ -99,6 +103,10 @@ export class App {
       else this.uploads.release()
       this.#follow()
     })
+    this.timers.after(FOLLOWS_AFTER_MS, () => {
+      this.#mayFollow = true
+      this.#follow()
+    })
     void this.session.load()
   }
 
@@ -117,7 +125,7 @@ export class App {
   /** What happens is of interest to somebody who looks at it, and may. */
   #follow(): void {
     if (document.hidden || this.session.access.peek() !== 'in') this.live.stop()
-    else this.live.start()
+    else if (this.#mayFollow) this.live.start()
   }
 
   async #askSession(): Promise<SessionAnswer> {
