@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { hashOf } from '../../src/similarity/images/thumb-hash.js'
-import { decodeThumbHash } from '../src/layout/thumb-hash.js'
+import { decodeThumbHash, meanColour } from '../src/layout/thumb-hash.js'
 
 type Colour = readonly [number, number, number, number]
 
@@ -26,8 +26,18 @@ test('a plain picture comes back in its colour', () => {
   fc.assert(
     fc.property(channel, channel, channel, (r, g, b) => {
       const { at } = decoded(32, 24, () => [r, g, b, 255])
-      for (const [i, value] of [r, g, b].entries())
+      const mean = meanColour(
+        hashOf(
+          32,
+          24,
+          picture(32, 24, () => [r, g, b, 255])
+        )
+      )
+      const means = mean.match(/\d+/g)?.map(Number) ?? []
+      for (const [i, value] of [r, g, b].entries()) {
         expect(Math.abs((at(0.5, 0.5)[i] as number) - value)).toBeLessThan(12)
+        expect(Math.abs((means[i] as number) - value), mean).toBeLessThan(12)
+      }
     })
   )
 })

@@ -145,6 +145,43 @@ describe.skipIf(SKIPS_PAGES).sequential('a million photos', () => {
     await seen('the last photo', LAST_ID)
   })
 
+  it('what flies by is drawn as plain colours, and as pictures where it comes to rest', async () => {
+    await page.keyboard.press('Home')
+    await seen('the first photo', idOf(0, 0))
+    const [canvases, colours] = await page.evaluate<[number, number]>(`new Promise(resolve => {
+      const scroller = document.querySelector('.scroller')
+      let frames = 0
+      let canvases = 0
+      let colours = 0
+      // the first frames show how fast it is
+      const observer = new MutationObserver(changes => {
+        if (frames < 10) return
+        for (const { addedNodes } of changes)
+          for (const node of addedNodes) {
+            canvases += node.querySelectorAll('canvas').length
+            colours += node.querySelectorAll('span.blur').length
+          }
+      })
+      observer.observe(scroller, { childList: true, subtree: true })
+      const step = () => {
+        if (frames++ === 60) {
+          observer.disconnect()
+          return resolve([canvases, colours])
+        }
+        scroller.scrollTop += 600
+        requestAnimationFrame(step)
+      }
+      step()
+    })`)
+    expect(canvases).toBeLessThan(colours) // a busy machine may be slow for a frame
+    expect(colours).toBeGreaterThan(20)
+    await until('pictures', 90_000, () =>
+      page.evaluate<boolean>(
+        `document.querySelectorAll('.tile canvas').length > 5 && !document.querySelector('span.blur')`
+      )
+    )
+  })
+
   it('all of them are chosen in a moment, and few elements and little memory are in use', async () => {
     await page.keyboard.press('Control+a')
     await page.getByText('1,000,000 selected').waitFor()

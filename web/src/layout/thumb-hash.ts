@@ -18,18 +18,13 @@ const EDGE_PX = 32
 export function decodeThumbHash(hash: Uint8Array): BlurredPicture | undefined {
   if (hash.length < HASH_BYTES_MIN || hash.length > HASH_BYTES_MAX) return undefined
   const byte = (i: number): number => hash[i] ?? 0
-  const head = byte(0) | (byte(1) << 8) | (byte(2) << 16)
+  const head = headOf(hash)
   const tail = byte(3) | (byte(4) << 8)
   const hasAlpha = head >> 23 !== 0
   const isLandscape = tail >> 15 !== 0
   const lx = Math.max(3, isLandscape ? (hasAlpha ? 5 : 7) : tail & 7)
   const ly = Math.max(3, isLandscape ? tail & 7 : hasAlpha ? 5 : 7)
-  const mean = {
-    l: (head & 63) / 63,
-    p: ((head >> 6) & 63) / 31.5 - 1,
-    q: ((head >> 12) & 63) / 31.5 - 1,
-    a: hasAlpha ? (byte(5) & 15) / 15 : 1
-  }
+  const mean = { ...meanOf(head), a: hasAlpha ? (byte(5) & 15) / 15 : 1 }
   let nibble = 0
   const start = hasAlpha ? 6 : 5
   const channel = (nx: number, ny: number, scale: number): number[] => {
@@ -58,15 +53,35 @@ export function decodeThumbHash(hash: Uint8Array): BlurredPicture | undefined {
       const fy = termsY[y] as readonly number[]
       const light = mean.l + sum(l, lx, ly, fx, fy)
       const yellow = mean.p + sum(p, 3, 3, fx, fy)
-      const green = mean.q + sum(q, 3, 3, fx, fy)
-      const blue = light - (2 / 3) * yellow
-      const red = (3 * light - blue + green) / 2
-      rgba[i] = red * 255
-      rgba[i + 1] = (red - green) * 255
-      rgba[i + 2] = blue * 255
+      const purple = mean.q + sum(q, 3, 3, fx, fy)
+      const [red, green, blue] = rgbOf(light, yellow, purple)
+      rgba[i] = red
+      rgba[i + 1] = green
+      rgba[i + 2] = blue
       rgba[i + 3] = (mean.a + sum(a, 5, 5, fx, fy)) * 255
     }
   return { width, height, rgba }
+}
+
+/** @returns the colour of the whole picture, for CSS; it costs next to nothing. Of what is no ThumbHash, any */
+export function meanColour(hash: Uint8Array): string {
+  const { l, p, q } = meanOf(headOf(hash))
+  return `rgb(${new Uint8ClampedArray(rgbOf(l, p, q))})`
+}
+
+function headOf(hash: Uint8Array): number {
+  return (hash[0] ?? 0) | ((hash[1] ?? 0) << 8) | ((hash[2] ?? 0) << 16)
+}
+
+function meanOf(head: number): { readonly l: number; readonly p: number; readonly q: number } {
+  return { l: (head & 63) / 63, p: ((head >> 6) & 63) / 31.5 - 1, q: ((head >> 12) & 63) / 31.5 - 1 }
+}
+
+/** @returns red, green, blue, 0 to 255 and perhaps beyond */
+function rgbOf(l: number, p: number, q: number): [number, number, number] {
+  const blue = l - (2 / 3) * p
+  const red = (3 * l - blue + q) / 2
+  return [red * 255, (red - q) * 255, blue * 255]
 }
 
 function cosines(length: number, terms: number): number[][] {

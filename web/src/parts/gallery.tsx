@@ -58,7 +58,8 @@ export function Gallery({ timeline, head }: GalleryProps): JSX.Element {
     })
 
   const draw = (): void => {
-    visible.value = view.visible()
+    const now = view.visible()
+    if (!isAlike(now, visible.peek())) visible.value = now
     ordinal.value = view.ordinal()
     // the nearest first
     const top = view.topSection()
@@ -254,7 +255,7 @@ export function Gallery({ timeline, head }: GalleryProps): JSX.Element {
       </div>
       <Scrubber
         buckets={timeline.buckets.value}
-        ordinal={ordinal.value}
+        ordinal={ordinal}
         onGo={to => goTo(view.offsetOfOrdinal(to))}
         onStep={jumpMonth}
       />
@@ -342,6 +343,17 @@ function GallerySection(props: GallerySectionProps): JSX.Element | null {
 
 function asPlace({ section, index }: PhotoPlace): { bucket: number; index: number } {
   return { bucket: section, index }
+}
+
+/** Nothing else would be drawn. */
+function isAlike(now: readonly VisibleSection[], before: readonly VisibleSection[]): boolean {
+  return (
+    now.length === before.length &&
+    now.every(({ section, top, first, end }, i) => {
+      const was = before[i]
+      return was?.section === section && was.top === top && was.first === first && was.end === end
+    })
+  )
 }
 
 function monthOf(bucket: Bucket | undefined): string | undefined {

@@ -1,4 +1,4 @@
-import { useSignal } from '@preact/signals'
+import { type ReadonlySignal, useSignal } from '@preact/signals'
 import type { JSX } from 'preact'
 import { useMemo, useRef } from 'preact/hooks'
 import type { Bucket } from '../api/client.js'
@@ -13,13 +13,13 @@ const PAGE_SHARE = 0.1
 export interface ScrubberProps {
   readonly buckets: readonly Bucket[]
   /** Number of the first photo in view, with a fraction. */
-  readonly ordinal: number
+  readonly ordinal: ReadonlySignal<number>
   readonly onGo: (ordinal: number) => void
   readonly onStep: (step: 1 | -1) => void
 }
 
 /** The time line at the side: shows where one is, and leads anywhere. */
-export function Scrubber({ buckets, ordinal, onGo, onStep }: ScrubberProps): JSX.Element | null {
+export function Scrubber({ buckets, ordinal: { value: ordinal }, onGo, onStep }: ScrubberProps): JSX.Element | null {
   const track = useRef<HTMLDivElement>(null)
   const isDragging = useSignal(false)
   const hovered = useSignal<number | undefined>(undefined)

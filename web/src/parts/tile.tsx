@@ -1,7 +1,7 @@
 import type { JSX } from 'preact'
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { sizeFor, sizeUrl } from '../api/photo-urls.js'
-import { decodeThumbHash } from '../layout/thumb-hash.js'
+import { decodeThumbHash, meanColour } from '../layout/thumb-hash.js'
 import { formatRoute } from '../router.js'
 import { useApp } from '../state/app.js'
 import { FLAG } from '../state/timeline.js'
@@ -134,7 +134,8 @@ function TilePicture({ id, name, width, height, hasThumb, hash, isFast }: TilePr
   const address = preview ?? sizeUrl(id, sizeFor(Math.max(width, height) * Math.min(devicePixelRatio, 2)))
   return (
     <>
-      <Blur hash={hash} />
+      {hash !== undefined &&
+        (isAsked ? <Blur hash={hash} /> : <span class="blur" style={{ background: meanColour(bytesOf(hash)) }} />)}
       {isKnown ? (
         <img ref={image} alt={name} draggable={false} decoding="async" {...(isAsked && { src: address })} />
       ) : (
