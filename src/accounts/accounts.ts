@@ -12,19 +12,22 @@ import {
   SETTINGS_KEY,
   type Settings,
   type SettingsEdit,
+  type Signup,
   viewSettings
 } from '../domain/settings-record.js'
 import type { RecordWriter } from '../store/record-writer.js'
 import { AccountCatalog } from './account-catalog.js'
 import { ApiKeys } from './api-keys.js'
+import { Invites } from './invites.js'
 import { OwnedRecords } from './owned-records.js'
 import { type HashingCost, Passwords } from './passwords.js'
 import { type Authenticated, Principals } from './principals.js'
 import { RecordLookup } from './record-lookup.js'
 import { Sessions } from './sessions.js'
+import { Signups } from './signups.js'
 import type { TokenKey } from './token-keys.js'
 import { Tokens } from './tokens.js'
-import { Tries } from './tries.js'
+import { SignupLimit, Tries } from './tries.js'
 import { Users } from './users.js'
 
 export interface AccountsComponents {
@@ -48,6 +51,8 @@ export interface AccountsInit {
   readonly cluster: string
   /** What `--auth` says: `auto` is on from the first account that this node hears of. */
   readonly auth: 'auto' | 'on' | 'off'
+  /** Who may make an account for himself at this node. Default: nobody. */
+  readonly signup?: Signup | undefined
   /** Names this node in the sessions that begin here. */
   readonly node?: string | undefined
   /** Lowered in tests only. */
@@ -59,6 +64,8 @@ export class Accounts implements Startable {
   readonly users: Users
   readonly sessions: Sessions
   readonly apiKeys: ApiKeys
+  readonly invites: Invites
+  readonly signups: Signups
   readonly tokens: Tokens
   readonly #components: AccountsComponents
   readonly #auth: AccountsInit['auth']
@@ -95,6 +102,9 @@ export class Accounts implements Startable {
     const tries = new Tries({ clock })
     this.sessions = new Sessions({ ...shared, owned: ofSessions, tries, principals: this.#principals }, init)
     this.apiKeys = new ApiKeys({ ...shared, owned: ofKeys })
+    this.invites = new Invites(shared)
+    const limit = new SignupLimit({ clock })
+    this.signups = new Signups({ catalog: this.#catalog, users: this.users, invites: this.invites, limit }, init)
   }
 
   /** @throws `ERR_DIRECTORY_UNAVAILABLE` */

@@ -60,6 +60,9 @@ export interface NewAccount extends NewUser {
   readonly password?: string | undefined
 }
 
+/** Who makes an account: also whoever it is for. */
+export type Maker = Doer | 'self'
+
 export interface UserPage {
   readonly users: readonly ListedUser[]
   /** Where the next page begins; undefined: this is the last one. */
@@ -78,10 +81,16 @@ export class Users {
 
   /**
    * @param address - of the client, for the queue of passwords
+   * @param claim - called when nothing else stands in the way, before anything is written; what it throws is thrown
    * @throws `ERR_CLUSTER_KEY_NEEDED`, `ERR_NAME_TAKEN`, `ERR_BAD_PARAMETER`, `ERR_TOO_MANY_USERS`, `ERR_OVERLOADED`, what
    *   the store throws
    */
-  async create(account: NewAccount, by: Doer, address: string): Promise<ListedUser> {
+  async create(
+    account: NewAccount,
+    by: Maker,
+    address: string,
+    claim: (id: UserId) => Promise<void> = async () => {}
+  ): Promise<ListedUser> {
     const { writer, passwords, catalog, clock, random, isOpenCluster } = this.#components
     const user = checkUser(account)
     const password = account.password === undefined ? undefined : checkPassword(account.password)
@@ -93,8 +102,9 @@ export class Users {
       this.#requireFree(user.name)
       if (catalog.size >= USERS_MAX) throw new SheafError('ERR_TOO_MANY_USERS')
       const id = newPhotoId(clock, random) as string as UserId
+      await claim(id)
       // the account is there with its second record: what fails before that has changed nothing that anybody sees
-      const access = { role: account.role, phc, why: 'set', by } as const
+      const access = { role: account.role, phc, why: 'set', by: by === 'self' ? id : by } as const
       await writer.write({ kind: ACCESS_KIND, id }, () => createAccessChanges(access))
       await writer.write({ kind: USER_KIND, id }, () => createUserChanges(user))
       await writer.write(SETTINGS_KEY, turnAuthOnChanges)

@@ -21,6 +21,7 @@ import { addClusterRoutes } from './native/routes/cluster.js'
 import { addDocsPage } from './native/routes/docs.js'
 import { addEventsRoute } from './native/routes/events.js'
 import { addFullDumpRoute } from './native/routes/full-dump.js'
+import { addInviteRoutes } from './native/routes/invites.js'
 import { addLaidOutRoutes } from './native/routes/laid-out.js'
 import { addLibraryRoutes } from './native/routes/library.js'
 import { addLogLevelRoute } from './native/routes/log-level.js'
@@ -152,6 +153,7 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   addSessionRoutes(app, context)
   if (accounts !== undefined) {
     addAccountRoutes(app, { ...context, accounts })
+    addInviteRoutes(app, { ...context, accounts })
     addShareRoutes(app, { ...context, accounts })
   }
   addLaidOutRoutes(app, context)

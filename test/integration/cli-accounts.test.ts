@@ -37,6 +37,24 @@ function loginsFile(): Promise<string> {
   return readFile(join(home, '.config', 'sheaf', 'logins.json'), 'utf8')
 }
 
+test('an invite is printed as an address, listed and taken back', async () => {
+  await addUser('anna', '--admin')
+  const closed = await run(['user', 'invite', ...TOKEN_FLAG])
+  expect([closed.code, closed.stderr]).toEqual([1, expect.stringContaining('--signup invite')])
+  const open = await startHttp({ signup: 'invite' })
+  const at = { at: open.url }
+  await done(['user', 'add', 'anna', '--admin', ...TOKEN_FLAG], { ...piped(PASSWORD), ...at })
+  const address = await done(['user', 'invite', '--role', 'guest', '--label', 'Ben', ...TOKEN_FLAG], at)
+  expect(address).toMatch(new RegExp(`^${open.url}/#/invite/[\\w-]{64}\n$`))
+  expect(await done(['user', 'invites', ...TOKEN_FLAG], at)).toMatch(/guest +Ben/)
+  const [{ id } = { id: '' }] = await open.accounts.invites.list()
+  expect(await done(['user', 'uninvite', id, ...TOKEN_FLAG], at)).toBe(`${id}\n`)
+  expect(await done(['user', 'invites', ...TOKEN_FLAG], at)).not.toContain('Ben')
+  const unknown = await run(['user', 'uninvite', 'x', ...TOKEN_FLAG], at)
+  expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining('ERR_BAD_ID')])
+  await open.close()
+})
+
 describe('log-ins', () => {
   beforeEach(() => addUser('anna', '--admin'))
 

@@ -24,6 +24,7 @@ import { featuresChange } from '../../src/domain/findings.js'
 import { type Hlc, HybridClock } from '../../src/domain/hlc.js'
 import { type NodeId, newActorId, type PhotoId, type UserId } from '../../src/domain/ids.js'
 import { PHOTO_KIND } from '../../src/domain/photo.js'
+import type { Signup } from '../../src/domain/settings-record.js'
 import { buildHttpApp } from '../../src/http/app.js'
 import type { HttpComponents } from '../../src/http/native/components.js'
 import { HttpMeter } from '../../src/http/wire/http-meter.js'
@@ -77,6 +78,8 @@ export interface HttpFixtureInit {
   readonly backup?: HttpComponents['backup']
   /** Anybody could join the cluster, so nobody can have an account. */
   readonly openCluster?: boolean
+  /** Who may make an account for himself. */
+  readonly signup?: Signup
   /** How many photos are changed before there is a job. */
   readonly batches?: Partial<BatchesInit>
   /** The node has kept up with others, so that it is an alarm when graves end what lives here. */
@@ -195,7 +198,13 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       tokenKeys: [tokenKeyOf(systemRandom.bytes(32))],
       isOpenCluster: () => init.openCluster === true
     },
-    { cluster: 'sheaf', auth: 'auto', node: 'box', hashingCost: { memoryKiB: 8, passes: 1, lanes: 1 } }
+    {
+      cluster: 'sheaf',
+      auth: 'auto',
+      signup: init.signup,
+      node: 'box',
+      hashingCost: { memoryKiB: 8, passes: 1, lanes: 1 }
+    }
   )
   await accounts.start()
   const viewers = new Viewers({ directory, clock: systemClock, log, unowned: () => accounts.settings.unowned })

@@ -17,6 +17,7 @@ beforeEach(() => {
   answer = {
     user: null,
     accounts: false,
+    signup: 'off',
     expires_at: null,
     can: ['read', 'operate'],
     node: { id: 'a', name: 'attic' },

@@ -9,6 +9,7 @@ import { humanTime, printable } from '../shell/human.js'
 import { jsonBody, type NodeRequest } from '../shell/node-client.js'
 import { type ExitCode, printJson, type Session } from '../shell/session.js'
 import { Table } from '../shell/table.js'
+import { addInvites } from './invites.js'
 import { logIn, type WhoAnswer } from './login.js'
 
 /** What one request lists. */
@@ -76,6 +77,7 @@ export function addUsers(commands: CommandSet): void {
   add('enable <name>', 'open an account that was disabled').action(
     commands.action((session, name: string) => change(session, name, 'state', { state: 'open' }))
   )
+  addInvites(commands, group)
 }
 
 async function create(session: Session, name: string, options: AddOptions): Promise<ExitCode> {

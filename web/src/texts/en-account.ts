@@ -14,6 +14,9 @@ export const words = {
     'This page came by plain HTTP: whoever is in the same network can read the password. Use an address that begins with https, if there is one.',
   tooManyTries: (seconds: number): string => `Too many failed tries. Try again in ${duration(seconds)}.`,
 
+  signUp: 'Make an account',
+  haveAccount: 'I have an account',
+
   display: 'Name to show',
   mail: 'Mail address',
   saved: 'Saved',

@@ -196,7 +196,7 @@ function requireOwn(request: FastifyRequest<{ Params: IdParams }>): UserId {
   throw new SheafError('ERR_USER_NOT_FOUND', undefined, { details: { user_id: id } })
 }
 
-function doerOf({ asker: { principal } }: FastifyRequest): Doer {
+export function doerOf({ asker: { principal } }: FastifyRequest): Doer {
   return principal.kind === 'user' ? principal.userId : 'operator'
 }
 

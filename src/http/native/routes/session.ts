@@ -30,6 +30,7 @@ export function addSessionRoutes(app: FastifyInstance, context: RouteContext): v
     return {
       user: principal.kind === 'user' ? meJson(context, principal) : null,
       accounts: needsAccount,
+      signup: accounts?.signups.mode ?? 'off',
       can: RIGHTS.filter(right => rights.has(right)),
       expires_at: timeOrNull(expiresAtMs),
       node: { id: init.nodeId, name: members.find(({ self }) => self)?.name ?? '' },

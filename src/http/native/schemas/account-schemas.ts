@@ -9,6 +9,7 @@ import {
   USER_NAME_CHARACTERS_MAX
 } from '../../../domain/limits.js'
 import { RIGHTS } from '../../../domain/rights.js'
+import { SIGNUPS } from '../../../domain/settings-record.js'
 import { array, json, nullable, object, PHOTO_ID, problems, RECORD_WRITE, type Schema, TEXT, TIME } from './common.js'
 
 const TAGS = ['accounts']
@@ -18,29 +19,29 @@ const UNITS = 4
 const USER_ID: Schema = { ...PHOTO_ID, description: 'UUID of an account' }
 const ROLE: Schema = { type: 'string', enum: ROLES }
 const STATE: Schema = { type: 'string', enum: ACCOUNT_STATES }
-const NAME: Schema = {
+export const NAME: Schema = {
   ...TEXT,
   minLength: 1,
   maxLength: UNITS * USER_NAME_CHARACTERS_MAX,
   description: 'letters, digits and any of . _ - @ +; upper and lower case are one',
   examples: ['anna']
 }
-const DISPLAY: Schema = { ...TEXT, minLength: 1, maxLength: UNITS * DISPLAY_CHARACTERS_MAX, examples: ['Anna'] }
+export const DISPLAY: Schema = { ...TEXT, minLength: 1, maxLength: UNITS * DISPLAY_CHARACTERS_MAX, examples: ['Anna'] }
 const MAIL: Schema = { ...TEXT, minLength: 3, maxLength: MAIL_CHARACTERS_MAX, examples: ['anna@example.org'] }
-const PASSWORD: Schema = {
+export const PASSWORD: Schema = {
   ...TEXT,
   maxLength: UNITS * PASSWORD_CHARACTERS_MAX,
   description: `${PASSWORD_CHARACTERS_MIN} to ${PASSWORD_CHARACTERS_MAX} characters, of any kind`,
   examples: ['correct horse battery staple']
 }
-const DEVICE: Schema = {
+export const LABEL: Schema = {
   ...TEXT,
   minLength: 1,
   maxLength: UNITS * CREDENTIAL_LABEL_CHARACTERS_MAX,
   examples: ['kitchen tablet']
 }
 
-const USER = object({
+export const USER = object({
   user_id: USER_ID,
   name: {
     ...TEXT,
@@ -83,6 +84,7 @@ export const SESSION_STATE = object({
     description: 'who is logged in; null: nobody'
   },
   accounts: { type: 'boolean', description: 'requests need an account here' },
+  signup: { type: 'string', enum: SIGNUPS, description: 'who may make an account for himself here' },
   can: array({ type: 'string', enum: RIGHTS }),
   expires_at: { ...nullable(TIME), description: 'when the session ends, if it is not used until then' },
   node: { ...object({ id: TEXT, name: TEXT }), description: 'the answering one' },
@@ -111,7 +113,7 @@ export const loginSchema: Schema = {
   description: 'Any session that the request has is ended. Programs take an API key, or `POST /v1/tokens`.',
   tags: TAGS,
   rights: { needs: [] },
-  body: object({ name: NAME, password: PASSWORD, label: DEVICE }, ['label']),
+  body: object({ name: NAME, password: PASSWORD, label: LABEL }, ['label']),
   response: {
     200: json('logged in', SESSION_STATE, COOKIE_SET),
     ...problems(...LOGIN_CODES, 'ERR_NO_ACCOUNTS', ...RECORD_WRITE)
@@ -136,7 +138,7 @@ export const tokensSchema: Schema = {
   tags: TAGS,
   rights: { needs: [] },
   body: object(
-    { name: NAME, password: PASSWORD, label: DEVICE, refresh_token: { ...TEXT, minLength: 1, maxLength: 1_024 } },
+    { name: NAME, password: PASSWORD, label: LABEL, refresh_token: { ...TEXT, minLength: 1, maxLength: 1_024 } },
     ['name', 'password', 'label', 'refresh_token']
   ),
   response: {
@@ -189,7 +191,7 @@ export const createKeySchema: Schema = {
   body: object(
     {
       scopes: array({ type: 'string', enum: API_KEY_SCOPES }, { minItems: 1, maxItems: API_KEY_SCOPES.length }),
-      label: DEVICE,
+      label: LABEL,
       expires_at: { ...TIME, examples: ['2099-01-01T00:00:00Z'] }
     },
     ['label', 'expires_at']
