@@ -31,7 +31,7 @@ import { SignupLimit, Tries } from './tries.js'
 import { Users } from './users.js'
 
 export interface AccountsComponents {
-  readonly directory: Pick<Directory, 'onChange' | 'onOpaque' | 'records' | 'lookUp' | 'isOpaque'>
+  readonly directory: Pick<Directory, 'onChange' | 'onOpaque' | 'records' | 'lookUp' | 'isOpaque' | 'usageOf'>
   readonly writer: Pick<RecordWriter, 'write' | 'admit'>
   readonly clock: Clock
   readonly random: Random

@@ -19,10 +19,14 @@ import { newPhotoId, type UserId } from '../domain/ids.js'
 import { USERS_MAX } from '../domain/limits.js'
 import type { Change, DirectoryRecord } from '../domain/record.js'
 import { SETTINGS_KEY, turnAuthOnChanges } from '../domain/settings-record.js'
+import type { Usage } from '../domain/usage.js'
 import {
   createUserChanges,
   editUserChanges,
   type NewUser,
+  NO_QUOTA,
+  type Quota,
+  type QuotaEdit,
   USER_KIND,
   type User,
   type UserEdit,
@@ -34,7 +38,7 @@ import { checkDisplay, checkMail, checkName, checkPassword, checkQuota } from '.
 import type { Passwords } from './passwords.js'
 
 export interface UsersComponents {
-  readonly directory: Pick<Directory, 'lookUp' | 'isOpaque'>
+  readonly directory: Pick<Directory, 'lookUp' | 'isOpaque' | 'usageOf'>
   readonly writer: Pick<RecordWriter, 'write' | 'admit'>
   readonly catalog: AccountCatalog
   readonly passwords: Passwords
@@ -52,6 +56,8 @@ export interface ListedUser extends Omit<User, 'name' | 'born'>, Pick<Access, 'r
   readonly isNameContested: boolean
   /** Whether anybody can log in by a password. */
   readonly hasPassword: boolean
+  /** What its photos take; undefined: the index does not count that yet. */
+  readonly usage: Usage | undefined
 }
 
 export interface NewAccount extends NewUser {
@@ -128,8 +134,17 @@ export class Users {
       // what it may do has not been heard of yet, or is said in a later format
       state: access?.state ?? 'disabled',
       isContested: access?.isContested ?? false,
-      hasPassword: access?.password !== undefined
+      hasPassword: access?.password !== undefined,
+      usage: directory.usageOf(id)
     }
+  }
+
+  /** @returns what the account may have; one of which this node has not heard, or cannot read, as much as fits */
+  quotaOf(id: UserId): Quota {
+    const key = { kind: USER_KIND, id }
+    const { directory } = this.#components
+    const record = directory.isOpaque(key) ? undefined : directory.lookUp(key).stored?.record
+    return (record && viewUser(record)?.quota) ?? NO_QUOTA
   }
 
   /** @returns the name under which people see the account; undefined: this node has not heard of it */
@@ -232,7 +247,7 @@ function checkUser<Edit extends UserEdit | NewUser>(user: Edit): Edit {
     ...(name !== undefined && { name: checkName(name) }),
     ...(display && { display: checkDisplay(display) }),
     ...(mail && { mail: checkMail(mail) }),
-    ...(quota && { quota: checkQuota(quota) })
+    ...(quota && { quota: checkQuota<QuotaEdit>(quota) })
   }
 }
 

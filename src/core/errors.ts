@@ -74,6 +74,8 @@ export const ERROR_CODES = {
   ERR_SESSION_NOT_FOUND: 'the account has no session with that id',
   ERR_API_KEY_NOT_FOUND: 'the account has no API key with that id',
   ERR_TOO_MANY_API_KEYS: 'the account has 100 API keys, and no more can be made; delete one',
+  ERR_QUOTA_EXCEEDED:
+    'the account has as much as it may have; delete photos and empty the trash, or ask an administrator for more',
   // disk
   ERR_DISK_FULL:
     'the disk is too full for uploads; free space or delete photos (reads, deletes and compaction still work)',

@@ -5,13 +5,14 @@ import type { Logger } from '../core/log.js'
 import type { AudienceSet } from '../domain/audience.js'
 import { RECORD_FORMATS, type RecordFormats } from '../domain/formats.js'
 import type { Hlc } from '../domain/hlc.js'
-import type { NodeId, VolumeId } from '../domain/ids.js'
+import type { NodeId, UserId, VolumeId } from '../domain/ids.js'
 import { type LogProgress, NOTHING_APPLIED, progressAfter } from '../domain/log-progress.js'
 import type { MerkleTree } from '../domain/merkle.js'
 import type { PackedIds } from '../domain/packed-ids.js'
 import { type DirectoryRecord, isGrave, type RecordKey } from '../domain/record.js'
 import { opaqueRecordOf } from '../domain/record-codec.js'
 import type { IndexLanguage, LabelField } from '../domain/terms.js'
+import { USED, type Usage, usageCounter } from '../domain/usage.js'
 import type { CommitGroup, NeedleLocation } from '../volumes/needle-store.js'
 import { type AllMatchesInit, readAllMatches } from './all-matches.js'
 import { planBatch, type RecordChange } from './batch-plan.js'
@@ -594,6 +595,17 @@ export class Directory implements Startable {
     if (!isCounted(term)) throw new SheafError('ERR_INTERNAL', `the term ${JSON.stringify(term)} has no counter`)
     try {
       return view.count(term)
+    } catch (err) {
+      throw this.#readFailed(err, this.#opened)
+    }
+  }
+
+  /** @returns what the photos of an account take; undefined: the index of before, which is still read, does not count that */
+  usageOf(owner: UserId): Usage | undefined {
+    const { view } = this.#require()
+    if (view.index.served.language.lacks.has(USED)) return undefined
+    try {
+      return { bytes: view.count(usageCounter(owner, 'bytes')), photos: view.count(usageCounter(owner, 'photos')) }
     } catch (err) {
       throw this.#readFailed(err, this.#opened)
     }

@@ -176,6 +176,14 @@ describe('accounts', () => {
     expect(JSON.parse(await done(['user', 'role', 'ben', 'user', '--json'])).role).toBe('user')
     expect(JSON.parse(await done(['user', 'disable', 'ben', '--json', ...TOKEN_FLAG])).state).toBe('disabled')
     expect(JSON.parse(await done(['user', 'enable', 'ben', '--json'])).state).toBe('open')
+    const room = JSON.parse(await done(['user', 'quota', 'ben', '50GB', '--photos', '7', '--json']))
+    expect([room.quota, room.usage]).toEqual([
+      { bytes: 50_000_000_000, photos: 7 },
+      { bytes: 0, photos: 0 }
+    ])
+    expect(await done(['user', 'quota', 'ben', 'none'])).toMatch(/photos +0 of 7, 0 B\n/)
+    for (const bad of [['50XB'], ['none', '--photos', '-1'], ['none', '--photos', '1.5']])
+      expect((await run(['user', 'quota', 'ben', ...bad])).code).toBe(2)
     expect((await run(['user', 'disable', 'nobody'])).stderr).toContain('no account has the name "nobody"')
   })
 

@@ -457,7 +457,7 @@ async function askForAccounts(): Promise<void> {
   await as(anna, 'GET', '/v1/users')
   await as(anna, 'GET', '/v1/users/{id}', made.user_id)
   await as(anna, 'GET', '/v1/users/{id}', key.key.key_id)
-  await as(anna, 'PATCH', '/v1/users/{id}', made.user_id, { display: null })
+  await as(anna, 'PATCH', '/v1/users/{id}', made.user_id, { display: null, quota: { bytes: 0, photos: null } })
   await as(anna, 'PUT', '/v1/users/{id}/role', made.user_id, { role: 'user' })
   await as(anna, 'PUT', '/v1/users/{id}/state', made.user_id, { state: 'disabled' })
   const ben = JSON.parse((await as(anna, 'POST', '/v1/users', '', { name: 'ben' })).body.toString())

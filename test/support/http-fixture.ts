@@ -37,6 +37,7 @@ import { LibraryLists } from '../../src/photos/library-lists.js'
 import { PhotoCache } from '../../src/photos/photo-cache.js'
 import { PhotoReader } from '../../src/photos/photo-reader.js'
 import { copiesOn, Photos } from '../../src/photos/photos.js'
+import { Quotas } from '../../src/photos/quotas.js'
 import { UploadSpool } from '../../src/photos/upload-spool.js'
 import type { Viewer } from '../../src/photos/viewers/viewer.js'
 import { Viewers } from '../../src/photos/viewers/viewers.js'
@@ -181,6 +182,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       spool: await uploadSpool(),
       albums: catalog,
       owners,
+      quotas: new Quotas({ directory, quotaOf: id => accounts.users.quotaOf(id) }),
       actor,
       log,
       logicalVolume: () => store.volume,

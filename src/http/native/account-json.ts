@@ -15,8 +15,14 @@ export function userJson(user: ListedUser): object {
     state: user.state,
     has_password: user.hasPassword,
     contested: user.isContested || user.isNameContested,
+    ...roomJson(user),
     created_at: timeJson(user.createdAtMs)
   }
+}
+
+/** What somebody's photos take, and what they may. */
+export function roomJson({ quota, usage }: Pick<ListedUser, 'quota' | 'usage'>): object {
+  return { quota: { bytes: quota.bytes ?? null, photos: quota.photos ?? null }, usage: usage ?? null }
 }
 
 /** @param current - the session of the request */

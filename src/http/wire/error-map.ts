@@ -82,6 +82,10 @@ export const ERROR_MAP: Readonly<Record<ErrorCode, ErrorMapping>> = {
   ERR_SESSION_NOT_FOUND: { status: 404 },
   ERR_API_KEY_NOT_FOUND: { status: 404 },
   ERR_TOO_MANY_API_KEYS: { status: 409 },
+  ERR_QUOTA_EXCEEDED: {
+    status: 507,
+    members: { used_bytes: 0, used_photos: 0, quota_bytes: null, quota_photos: null }
+  },
   ERR_DISK_FULL: { status: 507 },
   ERR_DISK_READ: { status: 503, retryAfterS: 10 },
   ERR_DISK_WRITE: { status: 503, retryAfterS: 10 },

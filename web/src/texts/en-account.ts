@@ -1,4 +1,10 @@
-import { count, duration } from './en.js'
+import { count, duration, size } from './en.js'
+
+interface Room {
+  readonly bytes: number
+  readonly photos: number
+}
+type Quota = { readonly [What in keyof Room]: Room[What] | null }
 
 /** What the pages of accounts say; loaded with them. */
 export const words = {
@@ -20,6 +26,12 @@ export const words = {
   display: 'Name to show',
   mail: 'Mail address',
   saved: 'Saved',
+  room: (used: Room, quota: Quota): string => {
+    const bytes = quota.bytes === null ? size(used.bytes) : `${size(used.bytes)} of ${size(quota.bytes)}`
+    const photos = count(used.photos, 'photo', 'photos')
+    const all = quota.photos === null ? photos : `${photos} of ${quota.photos}`
+    return `Your photos take ${bytes}: ${all}, with those in the trash.`
+  },
   changePassword: 'Change the password',
   old: 'Password until now',
   new: 'New password',

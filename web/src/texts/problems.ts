@@ -54,6 +54,7 @@ export const PROBLEM_TEXTS: Readonly<Record<string, string>> = {
   ERR_OVERLOADED: 'There is much to do at the moment. Try again in a moment.',
   ERR_STOPPING: 'Sheaf is being stopped here. Try again when it is back, or use another machine.',
   ERR_LEAVING: 'This machine is leaving and takes nothing more. Use another one.',
+  ERR_QUOTA_EXCEEDED: 'Your account is full. Delete photos and empty the trash, or ask an administrator.',
   ERR_DISK_FULL: 'The disk of this machine is full. Delete photos or free space, or use another machine.',
   ERR_DISK_READ: 'The disk of this machine failed a read. Whoever keeps the machine should look at it.',
   ERR_DISK_WRITE: 'The disk of this machine failed a write. Whoever keeps the machine should look at it.',

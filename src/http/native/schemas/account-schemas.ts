@@ -10,7 +10,20 @@ import {
 } from '../../../domain/limits.js'
 import { RIGHTS } from '../../../domain/rights.js'
 import { SIGNUPS } from '../../../domain/settings-record.js'
-import { array, json, nullable, object, PHOTO_ID, problems, RECORD_WRITE, type Schema, TEXT, TIME } from './common.js'
+import {
+  array,
+  BYTES,
+  COUNT,
+  json,
+  nullable,
+  object,
+  PHOTO_ID,
+  problems,
+  RECORD_WRITE,
+  type Schema,
+  TEXT,
+  TIME
+} from './common.js'
 
 const TAGS = ['accounts']
 /** In UTF-16 code units, which is what a schema counts in some programs: characters are counted where names are checked. */
@@ -41,6 +54,23 @@ export const LABEL: Schema = {
   examples: ['kitchen tablet']
 }
 
+const QUOTA_BYTES: Schema = {
+  ...nullable({ ...BYTES, maximum: Number.MAX_SAFE_INTEGER }),
+  description: 'null: as much as fits'
+}
+const QUOTA_PHOTOS: Schema = {
+  ...nullable({ ...COUNT, maximum: Number.MAX_SAFE_INTEGER }),
+  description: 'null: as many as fit'
+}
+const ROOM = {
+  quota: { ...object({ bytes: QUOTA_BYTES, photos: QUOTA_PHOTOS }), description: 'what its photos may take' },
+  usage: {
+    ...object({ bytes: BYTES, photos: COUNT }),
+    type: ['object', 'null'],
+    description: 'what they take, the trash included; null while the index is made anew after an upgrade'
+  }
+}
+
 export const USER = object({
   user_id: USER_ID,
   name: {
@@ -57,6 +87,7 @@ export const USER = object({
     description:
       'nodes that were cut off from each other have given it different rights, or its name to another one: the least counts'
   },
+  ...ROOM,
   created_at: TIME
 })
 
@@ -79,7 +110,7 @@ const KEY = object({
 
 export const SESSION_STATE = object({
   user: {
-    ...object({ user_id: USER_ID, name: TEXT, display: nullable(TEXT), role: ROLE, state: STATE }),
+    ...object({ user_id: USER_ID, name: TEXT, display: nullable(TEXT), role: ROLE, state: STATE, ...ROOM }),
     type: ['object', 'null'],
     description: 'who is logged in; null: nobody'
   },
@@ -258,11 +289,20 @@ export const userSchema: Schema = {
 
 export const patchUserSchema: Schema = {
   summary: 'Changes what an account says of somebody; one’s own, or with `accounts` any',
-  description: 'Only with `accounts` can a name be changed.',
+  description:
+    'Only with `accounts` can a name or a quota be changed. Nothing is taken away from who has more than a new quota.',
   tags: TAGS,
   rights: { needs: ['account'] },
   params: USER_PARAMS,
-  body: object({ name: NAME, display: nullable(DISPLAY), mail: nullable(MAIL) }, ['name', 'display', 'mail']),
+  body: object(
+    {
+      name: NAME,
+      display: nullable(DISPLAY),
+      mail: nullable(MAIL),
+      quota: object({ bytes: QUOTA_BYTES, photos: QUOTA_PHOTOS }, ['bytes', 'photos'])
+    },
+    ['name', 'display', 'mail', 'quota']
+  ),
   response: {
     200: json('the account', USER),
     ...problems('ERR_USER_NOT_FOUND', 'ERR_NAME_TAKEN', ...RECORD_WRITE)
