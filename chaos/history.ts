@@ -73,7 +73,14 @@ export interface VolumeFile {
 }
 
 export type Line =
-  | { readonly type: 'run'; readonly plan: Plan; readonly began: string; readonly node: string }
+  | {
+      readonly type: 'run'
+      readonly plan: Plan
+      readonly began: string
+      readonly node: string
+      /** Operations and faults are those of another run, or some of them. */
+      readonly isReplay?: true
+    }
   | { readonly type: 'phase'; readonly atMs: number; readonly phase: Phase }
   | { readonly type: 'begin'; readonly atMs: number; readonly op: number; readonly node: string; readonly call: Call }
   | {
@@ -94,6 +101,8 @@ export type Line =
       readonly type: 'fault'
       readonly atMs: number
       readonly nemesis: string
+      /** Of what it drew for this fault. */
+      readonly seed: number
       readonly what: string
       readonly state: 'begins' | 'ends'
       /** Ways that nothing gets along any more. */

@@ -3,6 +3,7 @@ import type { SeededRandom } from '../test/support/seeded-random.js'
 import type { Call, Line } from './history.js'
 import { type KnownPhoto, KnownPhotos } from './known-photos.js'
 import type { Ending } from './requests.js'
+import { originsOf, renamed, type Schedule } from './schedule.js'
 import type { Workload } from './workloads/workload.js'
 
 export interface LoadComponents {
@@ -33,7 +34,7 @@ export class Load {
   readonly #components: LoadComponents
   readonly #known = new KnownPhotos()
   readonly #open = new Map<string, number>()
-  readonly #underWay = new Set<Promise<void>>()
+  readonly #underWay = new Set<Promise<unknown>>()
   #operations = 0
 
   constructor(components: LoadComponents) {
@@ -47,7 +48,7 @@ export class Load {
 
   /** @param rate - operations begun a second. @returns once the signal has aborted and all operations have ended */
   async run(rate: number, signal: AbortSignal): Promise<void> {
-    const { clock, random, nodes, isLeftAlone } = this.#components
+    const { clock, random, nodes } = this.#components
     const intervalMs = 1_000 / rate
     for (let due = clock.monotonic(); !signal.aborted; due += intervalMs) {
       const now = clock.monotonic()
@@ -55,9 +56,39 @@ export class Load {
       else if (now - due > CATCH_UP_MS) due = now
       const draws = random.fork()
       const node = draws.pick(nodes)
-      if ((this.#open.get(node) ?? 0) < OPEN_MAX && !isLeftAlone(node)) this.#begin(node, draws)
+      if (!this.#isSpared(node)) this.#begin(node, draws)
     }
     while (this.#underWay.size > 0) await Promise.all(this.#underWay)
+  }
+
+  /**
+   * Asks for what was asked for in another run, as long after the beginning as then, or as soon as what it needs is there.
+   *
+   * @returns once the signal has aborted and all operations have ended
+   */
+  async repeat({ operations, names }: Schedule, signal: AbortSignal): Promise<void> {
+    const { clock, record } = this.#components
+    const from = clock.monotonic()
+    const ends = new Map<number, Promise<Ending | undefined>>()
+    const told = new Map<number, string>()
+    let begun = 0
+    for (const { op, node, call, afterMs } of operations) {
+      await clock.sleep(Math.max(0, from + afterMs - clock.monotonic()), signal).catch(() => {})
+      if (signal.aborted) break
+      const origins = originsOf(call, names).flatMap(origin => ends.get(origin) ?? [])
+      const end = Promise.all(origins).then(async () => {
+        const again = renamed(call, names, origin => told.get(origin))
+        if (again === undefined || this.#isSpared(node)) return undefined
+        begun++
+        const ending = await this.#operate(node, again, op)
+        if (ending.told?.photo !== undefined) told.set(op, ending.told.photo)
+        return ending
+      })
+      ends.set(op, end)
+      this.#watch(end)
+    }
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay)
+    record({ type: 'count', name: 'operationsLeftOut', value: operations.length - begun })
   }
 
   #begin(node: string, draws: SeededRandom): void {
@@ -70,6 +101,15 @@ export class Load {
       if (call.kind === 'upload' && call.key !== undefined && outcome !== 'ok' && !isLeftAlone(elsewhere))
         await this.#operate(elsewhere, call, ++this.#operations)
     })
+    this.#watch(task)
+  }
+
+  /** Whether it is to be asked nothing now. */
+  #isSpared(node: string): boolean {
+    return (this.#open.get(node) ?? 0) >= OPEN_MAX || this.#components.isLeftAlone(node)
+  }
+
+  #watch(task: Promise<unknown>): void {
     this.#underWay.add(task)
     void task.finally(() => this.#underWay.delete(task))
   }

@@ -3,17 +3,17 @@
  * code is 0 only where every run passed; 1: one failed; 2: of the command line; 3: none failed, but not all could be judged.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { systemClock } from '../src/core/clock.js'
 import { systemRandom } from '../src/core/random.js'
-import { judgeFile, planIn, runPlan } from './campaign.js'
+import { HISTORY, judgeFile, recordingIn, runPlan } from './campaign.js'
 import { DRIVERS, NEMESES, WORKLOADS } from './catalogue.js'
 import { HistoryFileError } from './history.js'
 import type { Result, Verdict } from './judge.js'
 import { MATRICES } from './matrix.js'
 import type { Capability } from './nemeses/nemesis.js'
-import { commandOf, type Plan, PlanError, titleOf } from './plan.js'
+import { type Plan, PlanError, replayCommand, titleOf } from './plan.js'
 import { problemLines } from './report-page.js'
 
 const USAGE = `npm run chaos -- [--driver process|netns] [--nodes 3] [--workload mixed] [--nemesis kill+pause|none]
@@ -87,13 +87,16 @@ async function run(plan: Plan, out: string): Promise<Result> {
 async function replay(path: string, times: number, out: string): Promise<Result> {
   if (!Number.isInteger(times) || times < 1 || times > TIMES_MAX)
     throw new PlanError(`--times must be a whole number from 1 to ${TIMES_MAX}`)
-  const plan = planIn(path)
+  const { plan, schedule } = recordingIn(path)
+  const name = basename(dirname(resolve(path)))
   const results: Result[] = []
   for (let i = 1; i <= times; i++) {
-    const folder = join(out, `replay-${plan.seed}-${i}`)
-    results.push(tell(await runPlan(plan, folder, components), folder))
+    // another folder than that of the recording, which would be written over
+    const folder = join(out, `${name}-again-${i}`)
+    results.push(tell(await runPlan(plan, folder, components, schedule), folder))
   }
-  say(`${results.filter(result => result === 'pass').length} of ${times} runs passed`)
+  const count = (result: Result): number => results.filter(each => each === result).length
+  say(`of ${times} runs ${count('pass')} passed, ${count('fail')} failed, ${count('unknown')} could not be judged`)
   return worstOf(results)
 }
 
@@ -138,7 +141,7 @@ function tell(verdict: Verdict, folder?: string): Result {
   for (const line of verdict.obstacles) say(`  could not judge: ${line}`)
   say(`  ${summary(verdict)}`)
   if (folder !== undefined) say(`  ${join(folder, 'report.html')}`)
-  if (verdict.result !== 'pass') say(`  ${commandOf(verdict.plan)}`)
+  if (verdict.result !== 'pass' && folder !== undefined) say(`  ${replayCommand(join(folder, HISTORY))}`)
   return verdict.result
 }
 

@@ -6,9 +6,10 @@ import type { Deployment, Driver } from './drivers/driver.js'
 import { readAll } from './final-reads.js'
 import type { Call, Line, Phase } from './history.js'
 import { Load } from './load.js'
-import { type Nemesis, torment } from './nemeses/nemesis.js'
+import { type Nemesis, torment, tormentAgain } from './nemeses/nemesis.js'
 import { type Plan, titleOf } from './plan.js'
 import { carryOut, type Ending } from './requests.js'
+import type { Schedule } from './schedule.js'
 import { DeployedStage } from './stage.js'
 import type { Workload } from './workloads/workload.js'
 import { WritesUnderWay } from './writes-under-way.js'
@@ -39,6 +40,8 @@ export interface RunComponents {
   readonly say: (text: string) => void
   /** Where the nodes keep their data. */
   readonly folder: string
+  /** What to ask and to do; default: what the seed draws. */
+  readonly schedule?: Schedule | undefined
 }
 
 /**
@@ -46,7 +49,7 @@ export interface RunComponents {
  * wrong as well; a verdict is made of that alone.
  */
 export async function carryOutPlan(plan: Plan, components: RunComponents): Promise<void> {
-  const { clock, driver, folder, nemeses } = components
+  const { clock, driver, folder, nemeses, schedule } = components
   const writes = new WritesUnderWay(clock)
   const record = (line: Line): void => {
     writes.note(line)
@@ -54,7 +57,8 @@ export async function carryOutPlan(plan: Plan, components: RunComponents): Promi
   }
   const from = clock.monotonic()
   const now = (): number => Math.round((clock.monotonic() - from) * 10) / 10
-  record({ type: 'run', plan, began: new Date(clock.now()).toISOString(), node: process.version })
+  const began = new Date(clock.now()).toISOString()
+  record({ type: 'run', plan, began, node: process.version, ...(schedule !== undefined && { isReplay: true }) })
   const fakesClocks = nemeses.some(({ needs }) => needs === 'clock')
   const deployment = await driver.deploy({ nodes: plan.nodes, folder, fakesClocks })
   const untilWriting = (nodes: readonly string[]): Promise<void> => writes.until(nodes)
@@ -104,7 +108,7 @@ class Run {
   }
 
   async carryOut(): Promise<void> {
-    const { clock, record, say, workload } = this.#components
+    const { clock, record, say, workload, schedule } = this.#components
     this.#phase('start')
     say(titleOf(this.#plan))
     await this.#stage.start(this.#stage.nodes)
@@ -120,9 +124,10 @@ class Run {
       record
     })
     const loading = new AbortController()
-    const loaded = load.run(this.#plan.rate, loading.signal)
+    this.#phase('calm')
+    const loaded =
+      schedule === undefined ? load.run(this.#plan.rate, loading.signal) : load.repeat(schedule, loading.signal)
     try {
-      this.#phase('calm')
       await clock.sleep(CALM_MS)
       this.#phase('faults')
       await this.#torment()
@@ -138,11 +143,15 @@ class Run {
   }
 
   async #torment(): Promise<void> {
-    const { clock, record, nemeses, say } = this.#components
+    const { clock, record, nemeses, say, schedule } = this.#components
     const ending = new AbortController()
     say(`faults for ${this.#plan.seconds} s`)
     const parts = { stage: this.#stage, clock, record, now: this.#now }
-    const faults = nemeses.map(nemesis => torment(nemesis, { ...parts, random: this.#random.fork() }, ending.signal))
+    const faults = nemeses.map(nemesis =>
+      schedule === undefined
+        ? torment(nemesis, { ...parts, random: this.#random.fork() }, ending.signal)
+        : tormentAgain(nemesis, schedule.faults, parts, ending.signal)
+    )
     const ended = Promise.all(faults)
     // faults end before that only where one of them could not be carried out or made good
     await Promise.race([

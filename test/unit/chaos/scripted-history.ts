@@ -6,6 +6,7 @@ import { noiseBytes, sha256Hex } from '../../support/photo-maker.js'
 const PLAN: Plan = { driver: 'process', nodes: 2, workload: 'mixed', nemeses: [], seconds: 20, seed: 1, rate: 100 }
 export const DEADLINE_MS = 5_000
 const STEP_MS = 10
+const PARTED = { nemesis: 'partition-halves', seed: 1, what: 'n1 | n2' } as const
 
 /** The upload of a photo by the name; all else about it follows from that. */
 export function uploadNamed(name: string, key?: string): Upload {
@@ -52,7 +53,7 @@ export class ScriptedHistory {
       ['n1', 'n2'],
       ['n2', 'n1']
     ] as const
-    this.lines.push({ type: 'fault', atMs: this.#next(), nemesis: 'partition-halves', what: 'n1 | n2', state, cut })
+    this.lines.push({ type: 'fault', atMs: this.#next(), ...PARTED, state, cut })
   }
 
   begin(node: string, call: Call): number {
