@@ -95,6 +95,7 @@ function reachedBy(
   const counts = linesOf(lines, 'count').map(({ name, value }) => [name, value] as const)
   return {
     ...countOf(done.map(({ call }) => KINDS[call.kind])),
+    wholeLists: done.filter(({ end }) => end?.told?.photos !== undefined).length,
     killsUnderWrite: underWrite(NOT_RUNNING),
     stopsUnderWrite: underWrite(STOPPED),
     pausesUnderLoad: pauses.length,

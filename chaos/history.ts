@@ -27,7 +27,9 @@ export type Call =
   | { readonly kind: 'delete' | 'undelete' | 'look'; readonly photo: string }
   /** @param range - first byte and the one after the last; default: all */
   | { readonly kind: 'fetch'; readonly photo: string; readonly range?: readonly [from: number, to: number] }
-  | { readonly kind: 'list' | 'compact' }
+  /** @param whole - all photos, as far as one page has them; default: the newest few */
+  | { readonly kind: 'list'; readonly whole?: true }
+  | { readonly kind: 'compact' }
 
 const WRITES: readonly Call['kind'][] = ['upload', 'edit', 'delete', 'undelete']
 
@@ -44,6 +46,8 @@ export interface Told {
   readonly tags?: readonly string[]
   readonly generation?: number
   readonly clock?: Clock
+  /** All photos that the node lists; undefined: there are more. */
+  readonly photos?: readonly string[]
   /** Who wrote the version that is shown. */
   readonly actor?: string
 }

@@ -96,10 +96,12 @@ export class Load {
     const number = ++this.#operations
     const call = workload.next(draws, this.#known, number)
     const elsewhere = draws.pick(nodes)
-    const task = this.#operate(node, call, number).then(async ({ outcome }) => {
+    const task = this.#operate(node, call, number).then(async ending => {
       // with a key, the same upload may be sent again wherever there is an answer to be had
-      if (call.kind === 'upload' && call.key !== undefined && outcome !== 'ok' && !isLeftAlone(elsewhere))
+      if (call.kind === 'upload' && call.key !== undefined && ending.outcome !== 'ok' && !isLeftAlone(elsewhere))
         await this.#operate(elsewhere, call, ++this.#operations)
+      const next = workload.follow?.(call, ending)
+      if (next !== undefined && !isLeftAlone(node)) await this.#operate(node, next, ++this.#operations)
     })
     this.#watch(task)
   }

@@ -1,5 +1,5 @@
 import type { Clock } from '../src/core/clock.js'
-import { type Answer, type HttpClient, NoAnswer } from '../test/support/http-client.js'
+import { type Answer, type HttpClient, NoAnswer, type PhotoPage } from '../test/support/http-client.js'
 import { noiseBytes, sha256Hex } from '../test/support/photo-maker.js'
 import type { Call, LineOf, Told } from './history.js'
 import { outcomeOf } from './outcomes.js'
@@ -95,7 +95,7 @@ function send(client: NodeClient, call: Call, operatorToken: () => string | unde
         call.range === undefined ? {} : { range: `bytes=${call.range[0]}-${call.range[1] - 1}` }
       )
     case 'list':
-      return client.request('GET', '/photos?limit=50')
+      return client.request('GET', `/photos?limit=${call.whole ? 1_000 : 50}`)
     case 'compact':
       return client.request('POST', '/v1/admin/compact', {
         headers: { authorization: `Bearer ${operatorToken() ?? ''}` }
@@ -112,10 +112,16 @@ function toldBy(call: Call, { body }: Answer): Told {
       return toldByMeta(body)
     case 'fetch':
       return { sha256: sha256Hex(body), byteCount: body.length }
+    case 'list':
+      return call.whole ? toldByList(body) : {}
     case 'delete':
     case 'undelete':
-    case 'list':
     case 'compact':
       return {}
   }
+}
+
+function toldByList(body: Buffer): Told {
+  const { photos, next_cursor: next } = JSON.parse(body.toString()) as PhotoPage
+  return next === null ? { photos: photos.map(({ photo_id: id }) => id) } : {}
 }

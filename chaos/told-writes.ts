@@ -4,6 +4,7 @@ import {
   type Floor,
   floorAfter,
   joinFloors,
+  judgeListing,
   judgeSighting,
   type Sighting
 } from '../test/checkers/session-rules.js'
@@ -41,6 +42,8 @@ interface Asked {
   readonly operation: Operation
   readonly write: ToldWrite | undefined
   readonly floor: Floor | undefined
+  /** Of a list: what the node has shown of each photo. */
+  readonly floors?: ReadonlyMap<string, Floor>
 }
 
 /** What a process knew ends with it; until the next one is up, answers of the old one may still come in. */
@@ -81,6 +84,8 @@ export class ToldWrites {
 
   #begin(operation: Operation): Asked {
     const { op, node, call, beganMs } = operation
+    if (call.kind === 'list' && call.whole)
+      return { operation, write: undefined, floor: undefined, floors: floorsOf(this.#alive.get(node)) }
     if (!('photo' in call)) return { operation, write: undefined, floor: undefined }
     const { floor, seen } = viewAt(this.#alive, node, call.photo)
     if (call.kind === 'look' || call.kind === 'fetch') return { operation, write: undefined, floor }
@@ -97,6 +102,7 @@ export class ToldWrites {
     if (asked === undefined) return
     const { operation, write, floor } = asked
     const { call, node } = operation
+    if (asked.floors !== undefined && end.told?.photos !== undefined) this.#list(node, asked.floors, end)
     if (call.kind === 'upload') this.#born(operation, end)
     else if ('photo' in call) {
       if (write !== undefined) this.#settleFate(write, end)
@@ -105,6 +111,18 @@ export class ToldWrites {
       if (problem !== undefined) this.stale.push(`${call.kind} #${end.op} of ${call.photo} at ${node}: ${problem}`)
       if (typeof seen !== 'object') return
       this.#learn(operation, call.photo, write?.fate === 'acknowledged' ? write : undefined, floor, seen)
+    }
+  }
+
+  #list(node: string, floors: ReadonlyMap<string, Floor>, { op, told }: LineOf<'end'>): void {
+    const listed = new Set(told?.photos)
+    for (const [photo, floor] of floors) {
+      const possible = this.of(photo).filter(({ fate }) => fate !== 'failed')
+      const problem = judgeListing(floor, listed.has(photo), {
+        mayBeDeleted: possible.some(({ kind }) => kind === 'delete'),
+        mayBeUndeleted: possible.some(({ kind }) => kind === 'undelete')
+      })
+      if (problem !== undefined) this.stale.push(`list #${op} at ${node}: ${photo}: ${problem}`)
     }
   }
 
@@ -232,6 +250,10 @@ function leastRank({ kind, saw }: ToldWrite): Rank {
 
 function covers(clock: Clock, { actor, counter }: Dot): boolean {
   return (clock[actor] ?? 0) >= counter
+}
+
+function floorsOf(views: ReadonlyMap<string, View> | undefined): ReadonlyMap<string, Floor> {
+  return new Map([...(views ?? [])].flatMap(([photo, { floor }]) => (floor === undefined ? [] : [[photo, floor]])))
 }
 
 function viewAt(views: Map<string, Map<string, View>>, node: string, photo: string): View {

@@ -2,6 +2,7 @@ import { noiseBytes, sha256Hex } from '../../test/support/photo-maker.js'
 import type { SeededRandom } from '../../test/support/seeded-random.js'
 import type { Call } from '../history.js'
 import type { KnownPhoto, KnownPhotos } from '../known-photos.js'
+import type { Ending } from '../requests.js'
 
 /** What clients ask for. */
 export interface Workload {
@@ -10,6 +11,8 @@ export interface Workload {
   readonly about: string
   /** @param number - of the operation; no other of the run has it */
   next(random: SeededRandom, known: KnownPhotos, number: number): Call
+  /** @returns what the same client asks the same node at once after that; undefined: nothing */
+  readonly follow?: (call: Call, ending: Pick<Ending, 'outcome' | 'told'>) => Call | undefined
   /** Counters of {@link Figures} that a run must have moved to be judged at all. */
   readonly reaches: readonly string[]
 }
