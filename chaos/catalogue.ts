@@ -10,13 +10,14 @@ import { checkPlan, type Plan, PlanError } from './plan.js'
 import { bytes } from './workloads/bytes.js'
 import { mixed } from './workloads/mixed.js'
 import { register } from './workloads/register.js'
+import { search } from './workloads/search.js'
 import { session } from './workloads/session.js'
 import { set } from './workloads/set.js'
 import type { Workload } from './workloads/workload.js'
 
 /** All that there is to put together. */
 export const DRIVERS: readonly Driver[] = [processDriver, netnsDriver]
-export const WORKLOADS: readonly Workload[] = [register, set, bytes, session, mixed]
+export const WORKLOADS: readonly Workload[] = [register, set, bytes, session, search, mixed]
 export const NEMESES: readonly Nemesis[] = [
   kill,
   killAll,

@@ -44,6 +44,7 @@ const KINDS: Readonly<Record<Call['kind'], string>> = {
   look: 'looks',
   fetch: 'fetches',
   list: 'lists',
+  search: 'searches',
   compact: 'compactions'
 }
 /** Phases with load. */
@@ -95,7 +96,8 @@ function reachedBy(
   const counts = linesOf(lines, 'count').map(({ name, value }) => [name, value] as const)
   return {
     ...countOf(done.map(({ call }) => KINDS[call.kind])),
-    wholeLists: done.filter(({ end }) => end?.told?.photos !== undefined).length,
+    wholeLists: done.filter(({ call, end }) => call.kind === 'list' && end?.told?.photos !== undefined).length,
+    wholeSearches: done.filter(({ end }) => end?.told?.coverage === 1).length,
     killsUnderWrite: underWrite(NOT_RUNNING),
     stopsUnderWrite: underWrite(STOPPED),
     pausesUnderLoad: pauses.length,

@@ -5,13 +5,14 @@
 import type { Clock } from '../test/checkers/session-rules.js'
 import type { Plan } from './plan.js'
 
-/** An upload can be made again from `seed`: its bytes are noise that no other upload of the run has. */
+/** An upload can be made again from `seed`: its bytes are noise, or a picture of noise, that no other upload of the run has. */
 export interface Upload {
   readonly name: string
   readonly seed: number
   readonly byteCount: number
   readonly sha256: string
   readonly key?: string
+  readonly isPicture?: true
 }
 
 /** What a client asks a node for. */
@@ -29,6 +30,8 @@ export type Call =
   | { readonly kind: 'fetch'; readonly photo: string; readonly range?: readonly [from: number, to: number] }
   /** @param whole - all photos, as far as one page has them; default: the newest few */
   | { readonly kind: 'list'; readonly whole?: true }
+  /** For all photos. */
+  | { readonly kind: 'search'; readonly words: string }
   | { readonly kind: 'compact' }
 
 const WRITES: readonly Call['kind'][] = ['upload', 'edit', 'delete', 'undelete']
@@ -46,8 +49,10 @@ export interface Told {
   readonly tags?: readonly string[]
   readonly generation?: number
   readonly clock?: Clock
-  /** All photos that the node lists; undefined: there are more. */
+  /** All photos that the node lists or finds; undefined: there are more. */
   readonly photos?: readonly string[]
+  /** How much of the index a search has asked, from 0 to 1. */
+  readonly coverage?: number
   /** Who wrote the version that is shown. */
   readonly actor?: string
 }
@@ -117,6 +122,8 @@ export type Line =
   /** The harness itself was late, so that what it measured may be its own doing. */
   | { readonly type: 'lag'; readonly atMs: number; readonly ms: number }
   | { readonly type: 'final'; readonly node: string; readonly photo: string; readonly seen: FinalPhoto }
+  /** What a node answered to a search for everything when all was quiet. */
+  | ({ readonly type: 'searched'; readonly atMs: number; readonly node: string; readonly status: number } & Told)
   | { readonly type: 'listed'; readonly node: string; readonly photos: readonly string[] }
   /** What lies on the disk of a node once all have ended. */
   | { readonly type: 'disk'; readonly node: string; readonly volumes: readonly VolumeFile[] }

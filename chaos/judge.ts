@@ -1,4 +1,4 @@
-import { availabilityOf, checkBytes, checkDisks, checkPhotos, checkSameness, checkSet } from './checks.js'
+import { availabilityOf, checkBytes, checkDisks, checkPhotos, checkSameness, checkSearches, checkSet } from './checks.js'
 import { type Figures, figuresOf } from './figures.js'
 import { type Line, linesOf, type Upload } from './history.js'
 import type { Plan } from './plan.js'
@@ -47,6 +47,7 @@ export function judge(lines: readonly Line[], plan: Plan, { deadlineMs, reaches 
     ...as('photos', checkPhotos(finals, told, haveConverged)),
     ...as('session', told.stale),
     ...as('bytes', checkBytes(timeline.operations, finals, uploadsByPhoto(timeline))),
+    ...as('search', checkSearches(timeline, linesOf(lines, 'searched'), finals, told)),
     ...as('convergence', haveConverged ? [...checkSameness(finals), ...checkDisks(linesOf(lines, 'disk'))] : []),
     ...as('availability', refusals(timeline, availability))
   ]

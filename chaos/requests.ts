@@ -1,8 +1,9 @@
 import type { Clock } from '../src/core/clock.js'
 import { type Answer, type HttpClient, NoAnswer, type PhotoPage } from '../test/support/http-client.js'
-import { noiseBytes, sha256Hex } from '../test/support/photo-maker.js'
+import { sha256Hex } from '../test/support/photo-maker.js'
 import type { Call, LineOf, Told } from './history.js'
 import { outcomeOf } from './outcomes.js'
+import { bytesOf } from './uploaded-bytes.js'
 
 export type Ending = Omit<LineOf<'end'>, 'type' | 'atMs' | 'op'>
 
@@ -77,8 +78,9 @@ function codeOf({ status, body }: Answer): string | undefined {
 function send(client: NodeClient, call: Call, operatorToken: () => string | undefined): Promise<Answer> {
   switch (call.kind) {
     case 'upload':
-      return client.put(noiseBytes(call.seed, call.byteCount), {
+      return client.put(bytesOf(call), {
         filename: call.name,
+        ...(call.isPicture && { contentType: 'image/png' }),
         ...(call.key !== undefined && { idempotencyKey: call.key })
       })
     case 'edit':
@@ -96,6 +98,8 @@ function send(client: NodeClient, call: Call, operatorToken: () => string | unde
       )
     case 'list':
       return client.request('GET', `/photos?limit=${call.whole ? 1_000 : 50}`)
+    case 'search':
+      return client.request('GET', `/search?q=${call.words}&k=1000`)
     case 'compact':
       return client.request('POST', '/v1/admin/compact', {
         headers: { authorization: `Bearer ${operatorToken() ?? ''}` }
@@ -114,6 +118,8 @@ function toldBy(call: Call, { body }: Answer): Told {
       return { sha256: sha256Hex(body), byteCount: body.length }
     case 'list':
       return call.whole ? toldByList(body) : {}
+    case 'search':
+      return toldBySearch(body)
     case 'delete':
     case 'undelete':
     case 'compact':
@@ -124,4 +130,12 @@ function toldBy(call: Call, { body }: Answer): Told {
 function toldByList(body: Buffer): Told {
   const { photos, next_cursor: next } = JSON.parse(body.toString()) as PhotoPage
   return next === null ? { photos: photos.map(({ photo_id: id }) => id) } : {}
+}
+
+function toldBySearch(body: Buffer): Told {
+  const { results, coverage } = JSON.parse(body.toString()) as {
+    readonly results: readonly { readonly photo_id: string }[]
+    readonly coverage: { readonly fraction: number }
+  }
+  return { photos: results.map(({ photo_id: id }) => id), coverage: coverage.fraction }
 }

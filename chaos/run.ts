@@ -49,7 +49,7 @@ export interface RunComponents {
  * wrong as well; a verdict is made of that alone.
  */
 export async function carryOutPlan(plan: Plan, components: RunComponents): Promise<void> {
-  const { clock, driver, folder, nemeses, schedule } = components
+  const { clock, driver, folder, nemeses, schedule, workload } = components
   const writes = new WritesUnderWay(clock)
   const record = (line: Line): void => {
     writes.note(line)
@@ -59,8 +59,12 @@ export async function carryOutPlan(plan: Plan, components: RunComponents): Promi
   const now = (): number => Math.round((clock.monotonic() - from) * 10) / 10
   const began = new Date(clock.now()).toISOString()
   record({ type: 'run', plan, began, node: process.version, ...(schedule !== undefined && { isReplay: true }) })
-  const fakesClocks = nemeses.some(({ needs }) => needs === 'clock')
-  const deployment = await driver.deploy({ nodes: plan.nodes, folder, fakesClocks })
+  const deployment = await driver.deploy({
+    nodes: plan.nodes,
+    folder,
+    fakesClocks: nemeses.some(({ needs }) => needs === 'clock'),
+    settings: (await workload.prepare?.(folder)) ?? []
+  })
   const untilWriting = (nodes: readonly string[]): Promise<void> => writes.until(nodes)
   const stage = new DeployedStage({
     deployment,
@@ -139,6 +143,10 @@ class Run {
     await this.#converge()
     this.#phase('final')
     say('final reads from every node')
+    if (workload.finish !== undefined) {
+      await workload.finish(this.#nodes, { clock, record, now: this.#now })
+      await this.#agree() // what nodes have still found out about photos
+    }
     await readAll(this.#nodes, load.photos, record)
   }
 
@@ -169,11 +177,8 @@ class Run {
     const from = clock.monotonic()
     let differences: readonly string[] = ['nodes have not met again']
     try {
-      await until('all nodes agree', CONVERGENCE_MS_MAX, async () => {
-        if (!(await allSee(this.#nodes))) return false
-        await this.#removeLost()
-        differences = await this.#differences()
-        return differences.length === 0
+      await this.#agree(found => {
+        differences = found
       })
       const ms = Math.round(clock.monotonic() - from)
       record({ type: 'converged', ms })
@@ -182,6 +187,16 @@ class Run {
       const what = `${err instanceof Error ? err.message : String(err)}: ${differences.slice(0, 10).join('; ')}`
       record({ type: 'problem', checker: 'convergence', what })
     }
+  }
+
+  async #agree(told: (differences: readonly string[]) => void = () => {}): Promise<void> {
+    await until('all nodes agree', CONVERGENCE_MS_MAX, async () => {
+      if (!(await allSee(this.#nodes))) return false
+      await this.#removeLost()
+      const differences = await this.#differences()
+      told(differences)
+      return differences.length === 0
+    })
   }
 
   /** What operators do about a node that has come back on an empty disk, as another one. */

@@ -30,10 +30,12 @@ export class Timeline {
   readonly #damages = new Map<string, Window[]>()
   readonly #cuts = new Map<string, Window[]>()
   readonly #phases: readonly LineOf<'phase'>[]
+  readonly #ups: readonly LineOf<'node'>[]
 
   constructor(lines: readonly Line[]) {
     this.operations = operationsOf(lines)
     this.#phases = lines.filter(line => line.type === 'phase')
+    this.#ups = lines.filter(line => line.type === 'node' && line.state === 'up') as LineOf<'node'>[]
     this.#noteTroubles(lines)
     this.#noteDamages(lines)
     this.#noteCuts(lines)
@@ -65,6 +67,17 @@ export class Timeline {
   /** Whether the node's files had been harmed, and may not have been mended yet, at any moment from the one to the other. */
   mayBeDamaged(node: string, from: number, to: number, mendingMs: number): boolean {
     return overlapping(this.#damages.get(node), from - mendingMs, to) !== undefined
+  }
+
+  /** Whether the node has come up not long before. */
+  hasJustStarted(node: string, at: number, ms: number): boolean {
+    return this.#ups.some(up => up.node === node && up.atMs <= at && up.atMs >= at - ms)
+  }
+
+  /** Whether anything was wrong anywhere from the one moment to the other. */
+  wasQuiet(from: number, to: number): boolean {
+    const windows = [...this.#troubles.values(), ...this.#cuts.values()]
+    return windows.every(list => overlapping(list, from, to) === undefined)
   }
 
   phaseAt(ms: number): Phase {

@@ -42,7 +42,7 @@ interface Asked {
   readonly operation: Operation
   readonly write: ToldWrite | undefined
   readonly floor: Floor | undefined
-  /** Of a list: what the node has shown of each photo. */
+  /** Of a list or a search: what the node has shown of each photo. */
   readonly floors?: ReadonlyMap<string, Floor>
 }
 
@@ -84,7 +84,7 @@ export class ToldWrites {
 
   #begin(operation: Operation): Asked {
     const { op, node, call, beganMs } = operation
-    if (call.kind === 'list' && call.whole)
+    if ((call.kind === 'list' && call.whole) || call.kind === 'search')
       return { operation, write: undefined, floor: undefined, floors: floorsOf(this.#alive.get(node)) }
     if (!('photo' in call)) return { operation, write: undefined, floor: undefined }
     const { floor, seen } = viewAt(this.#alive, node, call.photo)
@@ -102,7 +102,7 @@ export class ToldWrites {
     if (asked === undefined) return
     const { operation, write, floor } = asked
     const { call, node } = operation
-    if (asked.floors !== undefined && end.told?.photos !== undefined) this.#list(node, asked.floors, end)
+    if (asked.floors !== undefined && end.told?.photos !== undefined) this.#list(operation, asked.floors, end)
     if (call.kind === 'upload') this.#born(operation, end)
     else if ('photo' in call) {
       if (write !== undefined) this.#settleFate(write, end)
@@ -114,15 +114,17 @@ export class ToldWrites {
     }
   }
 
-  #list(node: string, floors: ReadonlyMap<string, Floor>, { op, told }: LineOf<'end'>): void {
+  #list({ node, call }: Operation, floors: ReadonlyMap<string, Floor>, { op, told }: LineOf<'end'>): void {
     const listed = new Set(told?.photos)
+    // who has looked at a photo is not known, only what may not be found any more
+    const mayLack = call.kind === 'search'
     for (const [photo, floor] of floors) {
       const possible = this.of(photo).filter(({ fate }) => fate !== 'failed')
       const problem = judgeListing(floor, listed.has(photo), {
-        mayBeDeleted: possible.some(({ kind }) => kind === 'delete'),
+        mayBeDeleted: mayLack || possible.some(({ kind }) => kind === 'delete'),
         mayBeUndeleted: possible.some(({ kind }) => kind === 'undelete')
       })
-      if (problem !== undefined) this.stale.push(`list #${op} at ${node}: ${photo}: ${problem}`)
+      if (problem !== undefined) this.stale.push(`${call.kind} #${op} at ${node}: ${photo}: ${problem}`)
     }
   }
 

@@ -208,6 +208,51 @@ describe('a checker finds', () => {
     expect(found(history)).toHaveLength(1)
   })
 
+  it('a search that finds what its node has deleted', () => {
+    const history = begun()
+    history.ask('n1', { kind: 'delete', photo: 'p' })
+    history.search('n1')
+    expect(found(history)).toEqual([])
+    history.search('n1', 'p')
+    expect(found(history)).toEqual(['session: search #6 at n1: p: it is listed where it was deleted before'])
+  })
+
+  it('a search that says that it is of all and lacks what was found, unless that is new or something was wrong', () => {
+    const history = begun()
+    history.search('n1', 'p')
+    history.pass(20_000)
+    history.cut('begins')
+    history.cut('ends')
+    history.search('n1')
+    history.pass(20_000)
+    history.search('n1', 'p')
+    history.search('n1')
+    expect(found(history)).toEqual([])
+    history.pass(20_000)
+    history.search('n2')
+    expect(found(history)).toEqual([])
+    history.search('n1')
+    expect(found(history)).toEqual([
+      'search: search #9 at n1: it says that it is of all, and lacks p, which was found before'
+    ])
+  })
+
+  it('an index that is not what lives when all has been quiet', () => {
+    const history = begun()
+    history.upload('n1', 'q')
+    history.finally('p', finalOf('p'))
+    history.finally('q', finalOf('q'))
+    for (const [node, photos, coverage] of [
+      ['n1', ['q', 'p'], 1],
+      ['n2', ['p'], 0.5]
+    ] as const)
+      history.lines.push({ type: 'searched', atMs: 1_000, node, status: 200, photos, coverage })
+    expect(found(history)).toEqual([
+      'search: n2: it still says that it searches 0.5 of the index, long after all agreed',
+      'search: n2: it does not find q, which lives, long after all agreed'
+    ])
+  })
+
   it('nodes that show different things in the end', () => {
     const history = begun()
     history.edit('n1', 'p', 'first', { n1: 2 })

@@ -79,6 +79,11 @@ export class ScriptedHistory {
     this.ask(node, { kind: 'edit', photo, name, adds: [], removes: [] }, { told: shown(name, clock) })
   }
 
+  /** An answer that says that it is of all. */
+  search(node: string, ...photos: readonly string[]): void {
+    this.ask(node, { kind: 'search', words: 'photo' }, { told: { photos, coverage: 1 } })
+  }
+
   /** Both nodes show this in the end. */
   finally(photo: string, seen: Partial<FinalPhoto>): void {
     for (const node of ['n1', 'n2']) this.finallyAt(node, photo, seen)

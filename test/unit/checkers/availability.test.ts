@@ -7,6 +7,7 @@ const WELL: Circumstances = {
   mayBeUnknown: false,
   mayBeDeleted: false,
   mayBeDamaged: false,
+  mayLackModel: false,
   mayLackBytes: false
 }
 const answered = (status: number, code?: string, tookMs = 20): JudgedRequest => ({ tookMs, status, code })
@@ -60,5 +61,11 @@ describe('a request to a running node', () => {
     expect(judgeAvailability({ ...cutOff, tookMs: 5_001 }, lacking)).toEqual({ problem: 'no answer after 5001 ms' })
     expect(judgeAvailability(answered(200, undefined, 5_200), lacking)).toEqual({ problem: '200 only after 5200 ms' })
     expect(judgeAvailability(answered(200), lacking)).toBe('served')
+  })
+
+  it('is excused without a model while that is loaded, and at no other time', () => {
+    const request = { tookMs: 10, status: 503, code: 'ERR_MODEL_UNAVAILABLE' }
+    expect(judgeAvailability(request, { ...WELL, mayLackModel: true })).toHaveProperty('excuse')
+    expect(judgeAvailability(request, WELL)).toEqual({ problem: '503 ERR_MODEL_UNAVAILABLE' })
   })
 })
