@@ -7,6 +7,7 @@ import { judgePhoto, rankOf, type ShownPhoto } from '../test/checkers/photo-rule
 import { judgeCoverage, judgeIndex, type SearchAnswer } from '../test/checkers/search-rules.js'
 import { sha256Hex } from '../test/support/photo-maker.js'
 import type { FinalPhoto, LineOf, Upload } from './history.js'
+import { mayBeNobody, mayBeRefused } from './people-checks.js'
 import type { Operation, Timeline } from './timeline.js'
 import type { ToldWrites } from './told-writes.js'
 import { bytesOf } from './uploaded-bytes.js'
@@ -202,7 +203,16 @@ export function availabilityOf(
   deadlineMs: number
 ): ReadonlyMap<number, Availability> {
   const served = new Map<number, Availability>()
-  for (const operation of timeline.operations) {
+  const { operations } = timeline
+  const makers = new Map(operations.flatMap(one => (one.end?.told?.album ? [[one.end.told.album, one] as const] : [])))
+  // nobody asks elsewhere for an album that is not known
+  const isNewAlbum = ({ node, call, beganMs, end }: Operation): boolean => {
+    const maker = 'album' in call ? makers.get(call.album) : undefined
+    if (maker?.end === undefined || end === undefined) return false
+    const isNew = beganMs - maker.end.atMs < REUNION_MS
+    return maker.node !== node && (isNew || timeline.mayBeApart(node, maker.node, beganMs, end.atMs, REUNION_MS))
+  }
+  for (const operation of operations) {
     const { op, node, call, beganMs, end } = operation
     if (end === undefined) continue
     const writes = 'photo' in call ? told.of(call.photo) : []
@@ -218,7 +228,9 @@ export function availabilityOf(
         {
           deadlineMs,
           faultOfNode: timeline.troubleOf(node, beganMs, end.atMs),
-          mayBeUnknown: birth !== undefined && apart(birth.node),
+          mayBeUnknown:
+            (birth !== undefined && apart(birth.node)) || isNewAlbum(operation) || mayBeNobody(operation, operations),
+          mayBeRefused: mayBeRefused(operation, operations),
           mayBeDeleted: writes.some(
             ({ kind, fate, beganMs: at }) => kind === 'delete' && fate !== 'failed' && at <= end.atMs
           ),

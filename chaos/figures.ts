@@ -45,7 +45,15 @@ const KINDS: Readonly<Record<Call['kind'], string>> = {
   fetch: 'fetches',
   list: 'lists',
   search: 'searches',
-  compact: 'compactions'
+  compact: 'compactions',
+  makeAlbum: 'albums',
+  fill: 'fills',
+  share: 'shares',
+  unshare: 'unshares',
+  shares: 'sharings',
+  makeUser: 'accounts',
+  setRole: 'roles',
+  disable: 'disabledAccounts'
 }
 /** Phases with load. */
 const MEASURED: readonly Phase[] = ['calm', 'faults']
@@ -98,6 +106,7 @@ function reachedBy(
     ...countOf(done.map(({ call }) => KINDS[call.kind])),
     wholeLists: done.filter(({ call, end }) => call.kind === 'list' && end?.told?.photos !== undefined).length,
     wholeSearches: done.filter(({ end }) => end?.told?.coverage === 1).length,
+    refusals: timeline.operations.filter(({ end }) => end?.status === 401 || end?.status === 403).length,
     killsUnderWrite: underWrite(NOT_RUNNING),
     stopsUnderWrite: underWrite(STOPPED),
     pausesUnderLoad: pauses.length,

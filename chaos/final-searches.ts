@@ -1,6 +1,7 @@
 import type { Clock } from '../src/core/clock.js'
 import type { ClusterNode } from './drivers/cluster-node.js'
 import type { Line } from './history.js'
+import type { People } from './people.js'
 import { carryOut } from './requests.js'
 
 /** Until all nodes find all that lives, once they agree. */
@@ -13,6 +14,8 @@ export interface FinishComponents {
   readonly record: (line: Line) => void
   /** Milliseconds since the run began. */
   readonly now: () => number
+  /** Undefined: there are no accounts. */
+  readonly people: People | undefined
 }
 
 /** Searches every node until it finds exactly what it lists, or should have long ago. */

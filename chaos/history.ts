@@ -16,25 +16,59 @@ export interface Upload {
 }
 
 /** What a client asks a node for. */
-export type Call =
-  | ({ readonly kind: 'upload' } & Upload)
-  | {
-      readonly kind: 'edit'
-      readonly photo: string
-      readonly name: string
-      readonly adds: readonly string[]
-      readonly removes: readonly string[]
-    }
-  | { readonly kind: 'delete' | 'undelete' | 'look'; readonly photo: string }
-  /** @param range - first byte and the one after the last; default: all */
-  | { readonly kind: 'fetch'; readonly photo: string; readonly range?: readonly [from: number, to: number] }
-  /** @param whole - all photos, as far as one page has them; default: the newest few */
-  | { readonly kind: 'list'; readonly whole?: true }
-  /** For all photos. */
-  | { readonly kind: 'search'; readonly words: string }
-  | { readonly kind: 'compact' }
+export type Call = PhotoCall | PeopleCall
 
-const WRITES: readonly Call['kind'][] = ['upload', 'edit', 'delete', 'undelete']
+/** Of somebody who has an account, by name; undefined: there are no accounts. */
+interface Asker {
+  readonly as?: string
+}
+
+type PhotoCall = Asker &
+  (
+    | ({ readonly kind: 'upload' } & Upload)
+    | {
+        readonly kind: 'edit'
+        readonly photo: string
+        readonly name: string
+        readonly adds: readonly string[]
+        readonly removes: readonly string[]
+      }
+    | { readonly kind: 'delete' | 'undelete' | 'look'; readonly photo: string }
+    /** @param range - first byte and the one after the last; default: all */
+    | { readonly kind: 'fetch'; readonly photo: string; readonly range?: readonly [from: number, to: number] }
+    /** @param whole - all photos, as far as one page has them; default: the newest few */
+    | { readonly kind: 'list'; readonly whole?: true }
+    /** For all photos. */
+    | { readonly kind: 'search'; readonly words: string }
+    | { readonly kind: 'compact' }
+  )
+
+/** About accounts, albums, and who may do what with them. */
+type PeopleCall = Asker &
+  (
+    | { readonly kind: 'makeAlbum'; readonly title: string }
+    | { readonly kind: 'fill'; readonly album: string; readonly photo: string }
+    | { readonly kind: 'share'; readonly album: string; readonly to: string; readonly role: string }
+    | { readonly kind: 'unshare'; readonly album: string; readonly to: string }
+    | { readonly kind: 'shares'; readonly album: string }
+    | { readonly kind: 'makeUser'; readonly name: string }
+    | { readonly kind: 'setRole'; readonly user: string; readonly role: string }
+    | { readonly kind: 'disable'; readonly user: string }
+  )
+
+const WRITES: readonly Call['kind'][] = [
+  'upload',
+  'edit',
+  'delete',
+  'undelete',
+  'makeAlbum',
+  'fill',
+  'share',
+  'unshare',
+  'makeUser',
+  'setRole',
+  'disable'
+]
 
 export function isWrite({ kind }: Call): boolean {
   return WRITES.includes(kind)
@@ -43,6 +77,11 @@ export function isWrite({ kind }: Call): boolean {
 /** The part of an answer that is judged. */
 export interface Told {
   readonly photo?: string
+  readonly album?: string
+  /** Those that a photo is in; undefined: none. */
+  readonly albums?: readonly string[]
+  /** Whether the photo is in the album now. */
+  readonly isFilled?: boolean
   readonly sha256?: string
   readonly byteCount?: number
   readonly name?: string
@@ -124,6 +163,30 @@ export type Line =
   | { readonly type: 'final'; readonly node: string; readonly photo: string; readonly seen: FinalPhoto }
   /** What a node answered to a search for everything when all was quiet. */
   | ({ readonly type: 'searched'; readonly atMs: number; readonly node: string; readonly status: number } & Told)
+  /** An account in the end. */
+  | {
+      readonly type: 'account'
+      readonly node: string
+      readonly name: string
+      readonly role: string
+      readonly state: string
+    }
+  /** Who may do what with an album in the end, by name. */
+  | {
+      readonly type: 'shared'
+      readonly node: string
+      readonly album: string
+      readonly owner: string
+      readonly roles: Readonly<Record<string, { readonly role: string; readonly isInForce: boolean }>>
+    }
+  /** Somebody tried in the end to change that, in a way that changes nothing. */
+  | {
+      readonly type: 'tried'
+      readonly node: string
+      readonly album: string
+      readonly as: string
+      readonly status: number
+    }
   | { readonly type: 'listed'; readonly node: string; readonly photos: readonly string[] }
   /** What lies on the disk of a node once all have ended. */
   | { readonly type: 'disk'; readonly node: string; readonly volumes: readonly VolumeFile[] }

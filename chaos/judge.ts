@@ -1,6 +1,7 @@
 import { availabilityOf, checkBytes, checkDisks, checkPhotos, checkSameness, checkSearches, checkSet } from './checks.js'
 import { type Figures, figuresOf } from './figures.js'
 import { type Line, linesOf, type Upload } from './history.js'
+import { checkPeople } from './people-checks.js'
 import type { Plan } from './plan.js'
 import { Timeline } from './timeline.js'
 import { ToldWrites } from './told-writes.js'
@@ -48,6 +49,7 @@ export function judge(lines: readonly Line[], plan: Plan, { deadlineMs, reaches 
     ...as('session', told.stale),
     ...as('bytes', checkBytes(timeline.operations, finals, uploadsByPhoto(timeline))),
     ...as('search', checkSearches(timeline, linesOf(lines, 'searched'), finals, told)),
+    ...as('people', checkPeople(lines, timeline, haveConverged)),
     ...as('convergence', haveConverged ? [...checkSameness(finals), ...checkDisks(linesOf(lines, 'disk'))] : []),
     ...as('availability', refusals(timeline, availability))
   ]

@@ -3,7 +3,7 @@ import type { SeededRandom } from '../test/support/seeded-random.js'
 import type { Call, Line } from './history.js'
 import { type KnownPhoto, KnownPhotos } from './known-photos.js'
 import type { Ending } from './requests.js'
-import { originsOf, renamed, type Schedule } from './schedule.js'
+import { nameIn, originsOf, renamed, type Schedule } from './schedule.js'
 import type { Workload } from './workloads/workload.js'
 
 export interface LoadComponents {
@@ -81,7 +81,8 @@ export class Load {
         if (again === undefined || this.#isSpared(node)) return undefined
         begun++
         const ending = await this.#operate(node, again, op)
-        if (ending.told?.photo !== undefined) told.set(op, ending.told.photo)
+        const name = nameIn(ending.told)
+        if (name !== undefined) told.set(op, name)
         return ending
       })
       ends.set(op, end)

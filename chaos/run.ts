@@ -7,6 +7,7 @@ import { readAll } from './final-reads.js'
 import type { Call, Line, Phase } from './history.js'
 import { Load } from './load.js'
 import { type Nemesis, torment, tormentAgain } from './nemeses/nemesis.js'
+import type { People } from './people.js'
 import { type Plan, titleOf } from './plan.js'
 import { carryOut, type Ending } from './requests.js'
 import type { Schedule } from './schedule.js'
@@ -101,6 +102,7 @@ class Run {
   readonly #stage: DeployedStage
   readonly #now: () => number
   readonly #random: SeededRandom
+  #people: People | undefined
 
   constructor(plan: Plan, components: RunComponents, deployment: Deployment, stage: DeployedStage, now: () => number) {
     this.#plan = plan
@@ -117,6 +119,7 @@ class Run {
     say(titleOf(this.#plan))
     await this.#stage.start(this.#stage.nodes)
     await until('all nodes have met', MEETING_MS_MAX, () => allSee(this.#nodes))
+    this.#people = await workload.admit?.(this.#nodes)
     const load = new Load({
       clock,
       random: this.#random.fork(),
@@ -144,7 +147,7 @@ class Run {
     this.#phase('final')
     say('final reads from every node')
     if (workload.finish !== undefined) {
-      await workload.finish(this.#nodes, { clock, record, now: this.#now })
+      await workload.finish(this.#nodes, { clock, record, now: this.#now, people: this.#people })
       await this.#agree() // what nodes have still found out about photos
     }
     await readAll(this.#nodes, load.photos, record)
@@ -233,7 +236,9 @@ class Run {
     const { clock } = this.#components
     const node = this.#nodes.find(node => node.name === name) as ClusterNode
     const operatorToken = (): string | undefined => node.process.operatorToken
-    return carryOut({ client: node.client, clock, operatorToken }, call, DEADLINE_MS)
+    const people = this.#people
+    const client = node.clientOf(call.as === undefined ? undefined : people?.get(call.as)?.token)
+    return carryOut({ client, clock, operatorToken, people }, call, DEADLINE_MS)
   }
 
   #phase(phase: Phase): void {

@@ -1,4 +1,4 @@
-import { type Call, HistoryFileError, type Line, linesOf } from './history.js'
+import { type Call, HistoryFileError, type Line, linesOf, type Told } from './history.js'
 
 export interface ScheduledOperation {
   readonly op: number
@@ -63,7 +63,13 @@ export function renamed(
 function namesIn(lines: readonly Line[]): Schedule['names'] {
   const names = new Map<string, number[]>()
   for (const { op, told } of linesOf(lines, 'end')) {
-    if (told?.photo !== undefined) names.set(told.photo, [...(names.get(told.photo) ?? []), op])
+    const name = nameIn(told)
+    if (name !== undefined) names.set(name, [...(names.get(name) ?? []), op])
   }
   return names
+}
+
+/** @returns the name that a node gave to what was made */
+export function nameIn(told: Told | undefined): string | undefined {
+  return told?.photo ?? told?.album
 }

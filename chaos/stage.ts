@@ -7,10 +7,9 @@ import type { Cut, Damage, Stage } from './nemeses/nemesis.js'
 
 /** The part of a {@link ClusterNode} that a stage needs. */
 export interface StageNode
-  extends Pick<ClusterNode, 'name' | 'isRunning' | 'start' | 'kill' | 'stop' | 'setClock' | 'time'> {
+  extends Pick<ClusterNode, 'name' | 'isRunning' | 'start' | 'kill' | 'stop' | 'setClock' | 'time' | 'close'> {
   readonly folder: Pick<ClusterNode['folder'], 'harm'>
   volumes(): Promise<readonly Pick<VolumeJson, 'logical_volume' | 'state' | 'copies'>[]>
-  readonly client: Pick<ClusterNode['client'], 'close'>
   readonly process: Pick<ClusterNode['process'], 'exit' | 'pause' | 'continue' | 'stderr'>
 }
 
@@ -164,7 +163,7 @@ export class DeployedStage implements Stage {
     const { nodes } = this.#components.deployment
     for (const name of this.nodes) this.#doomed.add(name)
     await Promise.all(nodes.filter(({ isRunning }) => isRunning).map(node => this.#stop(node)))
-    for (const { client } of nodes) client.close()
+    for (const node of nodes) node.close()
   }
 
   /** Waits a while until nobody writes at the node, and all that it has is on another disk as well. */

@@ -86,7 +86,7 @@ export class ToldWrites {
     const { op, node, call, beganMs } = operation
     if ((call.kind === 'list' && call.whole) || call.kind === 'search')
       return { operation, write: undefined, floor: undefined, floors: floorsOf(this.#alive.get(node)) }
-    if (!('photo' in call)) return { operation, write: undefined, floor: undefined }
+    if (!isAboutPhoto(call)) return { operation, write: undefined, floor: undefined }
     const { floor, seen } = viewAt(this.#alive, node, call.photo)
     if (call.kind === 'look' || call.kind === 'fetch') return { operation, write: undefined, floor }
     const write = newWrite(op, node, call, beganMs)
@@ -104,7 +104,7 @@ export class ToldWrites {
     const { call, node } = operation
     if (asked.floors !== undefined && end.told?.photos !== undefined) this.#list(operation, asked.floors, end)
     if (call.kind === 'upload') this.#born(operation, end)
-    else if ('photo' in call) {
+    else if (isAboutPhoto(call)) {
       if (write !== undefined) this.#settleFate(write, end)
       const seen = sightingOf(call, end)
       const problem = seen === 'nothing' ? undefined : judgeSighting(floor, seen === 'unknown' ? undefined : seen)
@@ -252,6 +252,11 @@ function leastRank({ kind, saw }: ToldWrite): Rank {
 
 function covers(clock: Clock, { actor, counter }: Dot): boolean {
   return (clock[actor] ?? 0) >= counter
+}
+
+/** Whether the photo is what is asked for, and not only put somewhere. */
+function isAboutPhoto(call: Call): call is Extract<Call, { readonly photo: string }> {
+  return 'photo' in call && call.kind !== 'fill'
 }
 
 function floorsOf(views: ReadonlyMap<string, View> | undefined): ReadonlyMap<string, Floor> {

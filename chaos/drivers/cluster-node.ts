@@ -51,12 +51,31 @@ export class ClusterNode {
   readonly name: string
   readonly #init: ClusterNodeInit
   #client: HttpClient
+  readonly #clients = new Map<string, HttpClient>()
   #process: NodeProcess | undefined
 
   constructor(init: ClusterNodeInit) {
     this.#init = init
     this.name = init.name
     this.#client = new HttpClient(init.url, { timeoutMs: CLIENT_MS })
+  }
+
+  get url(): string {
+    return this.#init.url
+  }
+
+  /** @param credential - of who asks; undefined: who asks else */
+  clientOf(credential: string | undefined): HttpClient {
+    if (credential === undefined) return this.client
+    const client = this.#clients.get(credential) ?? new HttpClient(this.url, { timeoutMs: CLIENT_MS, credential })
+    this.#clients.set(credential, client)
+    return client
+  }
+
+  /** @param credential - of whoever asks it from now on, unless somebody else is named */
+  logIn(credential: string): void {
+    this.#client.close()
+    this.#client = new HttpClient(this.url, { timeoutMs: CLIENT_MS, credential })
   }
 
   get client(): HttpClient {
@@ -111,6 +130,11 @@ export class ClusterNode {
     } finally {
       this.#process = undefined
     }
+  }
+
+  /** Ends all that was opened to it. */
+  close(): void {
+    for (const client of [this.client, ...this.#clients.values()]) client.close()
   }
 
   /** @param offsetMs - by which the clock of its machine is ahead of the real one from now on, or a second later */

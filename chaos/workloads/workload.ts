@@ -4,6 +4,7 @@ import type { ClusterNode } from '../drivers/cluster-node.js'
 import type { FinishComponents } from '../final-searches.js'
 import type { Call, Upload } from '../history.js'
 import type { KnownPhoto, KnownPhotos } from '../known-photos.js'
+import type { People } from '../people.js'
 import type { Ending } from '../requests.js'
 import { bytesOf, pictureBytes } from '../uploaded-bytes.js'
 
@@ -12,12 +13,16 @@ export interface Workload {
   readonly name: string
   /** One line, for people. */
   readonly about: string
+  /** How long faults may go on with it; default: as long as with any. */
+  readonly secondsMax?: number
   /** @param number - of the operation; no other of the run has it */
   next(random: SeededRandom, known: KnownPhotos, number: number): Call
   /** @returns what the same client asks the same node at once after that; undefined: nothing */
   readonly follow?: (call: Call, ending: Pick<Ending, 'outcome' | 'told'>) => Call | undefined
   /** Makes what its nodes need before they start. @param folder - for that. @returns settings that they get */
   readonly prepare?: (folder: string) => Promise<readonly string[]>
+  /** Makes accounts, once all nodes have met. */
+  readonly admit?: (nodes: readonly ClusterNode[]) => Promise<People>
   /** Reads what else is judged from all nodes, once they agree. */
   readonly finish?: (nodes: readonly ClusterNode[], components: FinishComponents) => Promise<void>
   /** Counters of {@link Figures} that a run must have moved to be judged at all. */

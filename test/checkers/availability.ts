@@ -22,6 +22,8 @@ export interface Circumstances {
   readonly mayBeDeleted: boolean
   /** Whether the node's files were harmed and may not have been mended yet, so that 404 and 503 are due. */
   readonly mayBeDamaged: boolean
+  /** Whether somebody asks who may not, so that 401 or 403 is due. */
+  readonly mayBeRefused: boolean
   /** Whether the node may not have loaded its model yet, so that 503 `ERR_MODEL_UNAVAILABLE` is due. */
   readonly mayLackModel: boolean
   /** Whether no node in reach may have the photo's bytes, so that 503 `ERR_BYTES_UNREACHABLE` is due. */
@@ -36,7 +38,16 @@ const NO_BYTES = 'its bytes were on no node in reach'
 
 export function judgeAvailability(
   { tookMs, status, code }: JudgedRequest,
-  { deadlineMs, faultOfNode, mayBeUnknown, mayBeDeleted, mayBeDamaged, mayLackModel, mayLackBytes }: Circumstances
+  {
+    deadlineMs,
+    faultOfNode,
+    mayBeUnknown,
+    mayBeDeleted,
+    mayBeDamaged,
+    mayBeRefused,
+    mayLackModel,
+    mayLackBytes
+  }: Circumstances
 ): Availability {
   if (faultOfNode !== undefined) return { excuse: faultOfNode }
   // what begins with bytes that are at hand is cut off where the rest cannot be had
@@ -49,5 +60,6 @@ export function judgeAvailability(
   if (status < 400 || code === 'ERR_TOO_FEW_COPIES') return 'served'
   if (status === 404 && mayBeUnknown) return 'served'
   if (status === 410 && mayBeDeleted) return 'served'
+  if ((status === 401 || status === 403) && mayBeRefused) return 'served'
   return { problem: `${status} ${code ?? ''}`.trim() }
 }

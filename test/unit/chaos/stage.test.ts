@@ -10,7 +10,6 @@ const HOUR = 3_600_000
 class FakeNode implements StageNode {
   readonly name: string
   readonly deeds: string[]
-  readonly client = { close: (): void => void this.deeds.push(`close ${this.name}`) }
   isRunning = false
   /** By which its clock is ahead. */
   offsetMs = 0
@@ -43,6 +42,10 @@ class FakeNode implements StageNode {
         return this.canBeHarmed ? damage : undefined
       }
     }
+  }
+
+  close(): void {
+    this.deeds.push(`close ${this.name}`)
   }
 
   async start(): Promise<void> {

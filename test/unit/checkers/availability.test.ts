@@ -7,6 +7,7 @@ const WELL: Circumstances = {
   mayBeUnknown: false,
   mayBeDeleted: false,
   mayBeDamaged: false,
+  mayBeRefused: false,
   mayLackModel: false,
   mayLackBytes: false
 }

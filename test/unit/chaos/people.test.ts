@@ -1,0 +1,178 @@
+import { describe, expect, it } from 'vitest'
+import type { Call, LineOf } from '../../../chaos/history.js'
+import { finalOf, ScriptedHistory } from './scripted-history.js'
+
+const FORBIDDEN = { outcome: 'failed', status: 403, code: 'ERR_FORBIDDEN' } as const
+const ALBUM = 'a'
+
+/** Album a of p1, made at n1; what is done to it is said by the test. */
+class SharedHistory extends ScriptedHistory {
+  constructor() {
+    super()
+    this.ask('n1', { kind: 'makeAlbum', title: 'a', as: 'p1' }, { status: 201, told: { album: ALBUM } })
+    this.pass(20_000)
+  }
+
+  give(node: string, to: string, role: string, ending: Partial<LineOf<'end'>> = {}): void {
+    this.ask(node, { kind: 'share', album: ALBUM, to, role, as: 'p1' }, ending)
+  }
+
+  take(node: string, to: string): void {
+    this.ask(node, { kind: 'unshare', album: ALBUM, to, as: 'p1' })
+  }
+
+  /** Somebody shares it with everyone. */
+  try(node: string, as: string, ending: Partial<LineOf<'end'>> = {}): void {
+    this.ask(node, { kind: 'share', album: ALBUM, to: 'everyone', role: 'viewer', as }, ending)
+  }
+
+  as(node: string, call: Call): void {
+    this.ask(node, { ...call, as: 'root' })
+  }
+
+  /** What a node shows in the end of roles in the album and of accounts. */
+  show(node: string, roles: Readonly<Record<string, string>>, account: Partial<LineOf<'account'>> = {}): void {
+    const given = Object.entries(roles).map(([name, role]) => [name, { role, isInForce: true }] as const)
+    this.lines.push(
+      { type: 'account', node, name: 'p1', role: 'user', state: 'open' },
+      { type: 'account', node, name: 'p4', role: 'user', state: 'open', ...account },
+      { type: 'shared', node, album: ALBUM, owner: 'p1', roles: Object.fromEntries(given) }
+    )
+  }
+
+  tried(node: string, as: string, status: number): void {
+    this.lines.push({ type: 'tried', node, album: ALBUM, as, status })
+  }
+
+  found(): string[] {
+    return this.verdict().problems.map(({ checker, what }) => `${checker}: ${what}`)
+  }
+}
+
+describe('of people a checker finds nothing wrong', () => {
+  it('where roles are what was given, and nobody else may share', () => {
+    const history = new SharedHistory()
+    history.give('n1', 'p4', 'manager')
+    history.try('n1', 'p4')
+    history.take('n1', 'p4')
+    history.try('n1', 'p4', FORBIDDEN)
+    history.give('n2', 'p5', 'viewer')
+    for (const node of ['n1', 'n2']) {
+      history.show(node, { p5: 'viewer', everyone: 'viewer' })
+      history.tried(node, 'p1', 200)
+      history.tried(node, 'p4', 403)
+    }
+    expect(history.found()).toEqual([])
+  })
+})
+
+describe('of people a checker finds', () => {
+  it('a role that came back after it was taken away', () => {
+    const history = new SharedHistory()
+    history.give('n1', 'p4', 'manager')
+    history.take('n1', 'p4')
+    for (const node of ['n1', 'n2']) history.show(node, { p4: 'manager' })
+    expect(history.found()).toEqual([
+      'people: the role of p4 in a at n1 is manager, and can only be none',
+      'people: the role of p4 in a at n2 is manager, and can only be none'
+    ])
+  })
+
+  it('a role that was lost', () => {
+    const history = new SharedHistory()
+    history.give('n1', 'p4', 'viewer')
+    for (const node of ['n1', 'n2']) history.show(node, {})
+    expect(history.found()).toContain('people: the role of p4 in a at n1 is none, and can only be viewer')
+  })
+
+  it('one that is obeyed at the node that took his right away, and not where it may have been given anew', () => {
+    const history = new SharedHistory()
+    history.give('n1', 'p4', 'manager')
+    history.take('n1', 'p4')
+    history.try('n2', 'p4') // may not have heard of it
+    history.try('n1', 'p4')
+    const problem = 'people: share #7 of a at n1 was obeyed, although p4 has no role in it there'
+    expect(history.found()).toEqual([problem])
+    history.give('n2', 'p4', 'manager')
+    history.try('n1', 'p4')
+    history.try('n1', 'p5')
+    expect(history.found()).toEqual([
+      problem,
+      'people: share #10 of a at n1 was obeyed, although p5 has no role in it there'
+    ])
+  })
+
+  it('one that is obeyed with an account that the node has disabled', () => {
+    const history = new SharedHistory()
+    history.give('n1', 'p4', 'manager')
+    history.as('n1', { kind: 'disable', user: 'p4' })
+    history.try('n1', 'p4')
+    expect(history.found()).toEqual([
+      'people: share #6 of a at n1 was obeyed, although the account p4 was disabled there'
+    ])
+  })
+
+  it('an account that is open again, and one whose lesser role was forgotten', () => {
+    const history = new SharedHistory()
+    history.as('n1', { kind: 'disable', user: 'p4' })
+    history.as('n1', { kind: 'setRole', user: 'p4', role: 'guest' })
+    for (const node of ['n1', 'n2']) history.show(node, {})
+    expect(history.found()).toEqual(
+      expect.arrayContaining([
+        'people: the role of p4 at n1 is user, and can only be guest',
+        'people: the state of p4 at n1 is open, and can only be disabled'
+      ])
+    )
+  })
+
+  it('an account, an album, and a photo in an album that were lost', () => {
+    const history = new SharedHistory()
+    history.upload('n1', 'p')
+    history.ask('n1', { kind: 'fill', album: ALBUM, photo: 'p', as: 'p1' }, { told: { isFilled: true } })
+    history.as('n1', { kind: 'makeUser', name: 'new' })
+    history.finallyAt('n1', 'p', { ...finalOf('p'), albums: [ALBUM] })
+    history.finallyAt('n2', 'p', finalOf('p'))
+    history.show('n1', {})
+    history.lines.push({ type: 'account', node: 'n2', name: 'new', role: 'user', state: 'open' })
+    expect(history.found()).toEqual(
+      expect.arrayContaining([
+        'people: n1 lacks the account new, which was acknowledged',
+        'people: n2 lacks the album a, which was acknowledged',
+        'people: n2 lacks the photo p in a, which was acknowledged'
+      ])
+    )
+  })
+
+  it('nodes that tell different shares, and different accounts', () => {
+    const history = new SharedHistory()
+    history.give('n1', 'p4', 'viewer')
+    history.give('n2', 'p4', 'manager')
+    history.show('n1', { p4: 'viewer' })
+    history.show('n2', { p4: 'manager' }, { role: 'guest' })
+    expect(history.found().map(problem => problem.split(': {')[0])).toEqual([
+      'people: shares of a',
+      'people: the account p4'
+    ])
+  })
+
+  it('one whose write is obeyed although the node says that he may not, and the other way round', () => {
+    const history = new SharedHistory()
+    history.show('n1', {})
+    history.tried('n1', 'p4', 200)
+    history.tried('n1', 'p1', 403)
+    expect(history.found()).toEqual([
+      'people: p4 gets 200 for sharing a at n1, and 403 is due',
+      'people: p1 gets 403 for sharing a at n1, and 200 is due'
+    ])
+  })
+
+  it('an owner who is refused, but not one who may be nobody any more', () => {
+    const history = new SharedHistory()
+    history.give('n1', 'p4', 'viewer', FORBIDDEN)
+    expect(history.found()).toEqual([expect.stringContaining('availability: share #4 at n1')])
+    const other = new SharedHistory()
+    other.as('n1', { kind: 'disable', user: 'p4' })
+    other.give('n1', 'p4', 'viewer', { outcome: 'failed', status: 404, code: 'ERR_USER_NOT_FOUND' })
+    expect(other.found()).toEqual([])
+  })
+})
