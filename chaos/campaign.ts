@@ -17,8 +17,9 @@ import { HistoryFileError, type Line, parseHistory } from './history.js'
 import { judge, type Verdict } from './judge.js'
 import { type Plan, PlanError } from './plan.js'
 import { reportPage } from './report-page.js'
-import { carryOutPlan, DEADLINE_MS } from './run.js'
+import { CALM_MS, carryOutPlan, DEADLINE_MS } from './run.js'
 import { type Schedule, scheduleOf } from './schedule.js'
+import { type Recording, shrink } from './shrink.js'
 
 /** What a run leaves, in its folder. */
 export const HISTORY = 'history.jsonl'
@@ -26,12 +27,6 @@ export const HISTORY = 'history.jsonl'
 export interface CampaignComponents {
   readonly clock: Clock
   readonly say: (text: string) => void
-}
-
-/** What was done in a run, to be done again. */
-export interface Recording {
-  readonly plan: Plan
-  readonly schedule: Schedule
 }
 
 /**
@@ -78,8 +73,7 @@ export async function runPlan(
  */
 export function judgeFile(path: string, folder: string): Verdict {
   const lines = parseHistory(readFileSync(path, 'utf8'))
-  const plan = planOf(lines)
-  const verdict = judge(lines, plan, { deadlineMs: DEADLINE_MS, reaches: scenarioOf(plan).reaches })
+  const verdict = verdictOf(lines)
   writeFileSync(join(folder, 'verdict.json'), `${JSON.stringify(verdict, null, 2)}\n`)
   writeFileSync(join(folder, 'report.html'), reportPage(verdict, lines, path))
   return verdict
@@ -91,8 +85,57 @@ export function recordingIn(path: string): Recording {
   return { plan: planOf(lines), schedule: scheduleOf(lines) }
 }
 
+/** How long a failing run may be made smaller. */
+const SHRINKING_MS_MAX = 20 * 60_000
+
+/**
+ * Makes a failing run smaller. Each try leaves a folder.
+ *
+ * @param folderOf - of a try, by its number
+ * @returns where the smallest run that fails for the same reason lies; undefined when the recorded one does not fail again
+ * @throws `HistoryFileError`, `PlanError`
+ */
+export async function shrinkFile(
+  path: string,
+  folderOf: (number: number) => string,
+  components: CampaignComponents
+): Promise<string | undefined> {
+  const lines = parseHistory(readFileSync(path, 'utf8'))
+  const plan = planOf(lines)
+  const { problems } = verdictOf(lines)
+  const checkers = new Set(problems.map(({ checker }) => checker))
+  if (checkers.size === 0) throw new PlanError('this run did not fail, so there is nothing to make smaller')
+  let smallest: string | undefined
+  let tries = 0
+  await shrink(
+    { plan, schedule: scheduleOf(lines) },
+    {
+      clock: components.clock,
+      msMax: SHRINKING_MS_MAX,
+      calmMs: CALM_MS,
+      async fails({ plan: smaller, schedule }) {
+        const folder = folderOf(++tries)
+        const { problems: found } = await runPlan(smaller, folder, components, schedule)
+        const isSame = found.some(({ checker }) => checkers.has(checker))
+        const { operations, faults } = schedule
+        components.say(
+          `${operations.length} operations, ${faults.length} faults: ${isSame ? 'fails' : 'does not fail so'}`
+        )
+        if (isSame) smallest = folder
+        return isSame
+      }
+    }
+  )
+  return smallest
+}
+
 function planOf([first]: readonly Line[]): Plan {
   const plan = first?.type === 'run' ? first.plan : undefined
   if (!Array.isArray(plan?.nemeses)) throw new HistoryFileError('line 1: this is no plan of a run')
   return plan
+}
+
+function verdictOf(lines: readonly Line[]): Verdict {
+  const plan = planOf(lines)
+  return judge(lines, plan, { deadlineMs: DEADLINE_MS, reaches: scenarioOf(plan).reaches })
 }

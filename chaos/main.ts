@@ -7,7 +7,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { systemClock } from '../src/core/clock.js'
 import { systemRandom } from '../src/core/random.js'
-import { HISTORY, judgeFile, recordingIn, runPlan } from './campaign.js'
+import { HISTORY, judgeFile, recordingIn, runPlan, shrinkFile } from './campaign.js'
 import { DRIVERS, NEMESES, WORKLOADS } from './catalogue.js'
 import { HistoryFileError } from './history.js'
 import type { Result, Verdict } from './judge.js'
@@ -21,7 +21,8 @@ const USAGE = `npm run chaos -- [--driver process|netns] [--nodes 3] [--workload
 npm run chaos -- --matrix smoke|ci [--out FOLDER]
 npm run chaos -- --list
 npm run chaos -- --judge FILE
-npm run chaos -- --replay FILE [--times 10] [--out FOLDER]`
+npm run chaos -- --replay FILE [--times 10] [--out FOLDER]
+npm run chaos -- --shrink FILE [--out FOLDER]`
 
 /** Runs of one replay. */
 const TIMES_MAX = 1_000
@@ -53,6 +54,7 @@ async function main(): Promise<Result> {
       matrix: { type: 'string' },
       judge: { type: 'string' },
       replay: { type: 'string' },
+      shrink: { type: 'string' },
       times: { type: 'string', default: '10' },
       list: { type: 'boolean' },
       help: { type: 'boolean', short: 'h' }
@@ -63,6 +65,7 @@ async function main(): Promise<Result> {
   if (values.list === true) return listAll()
   if (values.judge !== undefined) return tell(judgeFile(values.judge, dirname(resolve(values.judge))))
   if (values.replay !== undefined) return replay(values.replay, Number(values.times), out)
+  if (values.shrink !== undefined) return shrinkRun(values.shrink, out)
   if (values.matrix !== undefined) return runMatrix(values.matrix, Number(values.seed), out)
   const { driver, workload, nemesis } = values
   return run(
@@ -98,6 +101,14 @@ async function replay(path: string, times: number, out: string): Promise<Result>
   const count = (result: Result): number => results.filter(each => each === result).length
   say(`of ${times} runs ${count('pass')} passed, ${count('fail')} failed, ${count('unknown')} could not be judged`)
   return worstOf(results)
+}
+
+async function shrinkRun(path: string, out: string): Promise<Result> {
+  const name = basename(dirname(resolve(path)))
+  const smallest = await shrinkFile(path, number => join(out, `${name}-smaller-${number}`), components)
+  if (smallest !== undefined) return tell(judgeFile(join(smallest, HISTORY), smallest), smallest)
+  say('the run does not fail when it is replayed; --replay says how often it does')
+  return 'unknown'
 }
 
 /** Writes its table after each run, so that one that is cut short has said what it found. */

@@ -20,7 +20,7 @@ const MEETING_MS_MAX = 90_000
 /** From the end of all faults to nodes that agree. */
 const CONVERGENCE_MS_MAX = 60_000
 /** Load before the first fault, so that there is something to lose. */
-const CALM_MS = 3_000
+export const CALM_MS = 3_000
 /** In which a node has to answer. */
 export const DEADLINE_MS = 5_000
 /** How often the harness looks whether it is late itself, and from when on it says so. */
