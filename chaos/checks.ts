@@ -205,6 +205,7 @@ export function availabilityOf(
   const served = new Map<number, Availability>()
   const { operations } = timeline
   const makers = new Map(operations.flatMap(one => (one.end?.told?.album ? [[one.end.told.album, one] as const] : [])))
+  const haveAccounts = operations.some(({ call }) => call.as !== undefined)
   // nobody asks elsewhere for an album that is not known
   const isNewAlbum = ({ node, call, beganMs, end }: Operation): boolean => {
     const maker = 'album' in call ? makers.get(call.album) : undefined
@@ -230,6 +231,7 @@ export function availabilityOf(
           faultOfNode: timeline.troubleOf(node, beganMs, end.atMs),
           mayBeUnknown:
             (birth !== undefined && apart(birth.node)) || isNewAlbum(operation) || mayBeNobody(operation, operations),
+          mayNotKnowAsker: haveAccounts && (mayBeDamaged || timeline.hadWrongClock(node, beganMs, end.atMs)),
           mayBeRefused: mayBeRefused(operation, operations),
           mayBeDeleted: writes.some(
             ({ kind, fate, beganMs: at }) => kind === 'delete' && fate !== 'failed' && at <= end.atMs

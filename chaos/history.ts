@@ -145,6 +145,8 @@ export type Line =
       readonly error?: string
     }
   | { readonly type: 'node'; readonly atMs: number; readonly node: string; readonly state: NodeState }
+  /** The clock of a node was put forward or back; 0: it is right again. */
+  | { readonly type: 'clock'; readonly atMs: number; readonly node: string; readonly offsetMs: number }
   | {
       readonly type: 'fault'
       readonly atMs: number

@@ -1,4 +1,12 @@
-import { availabilityOf, checkBytes, checkDisks, checkPhotos, checkSameness, checkSearches, checkSet } from './checks.js'
+import {
+  availabilityOf,
+  checkBytes,
+  checkDisks,
+  checkPhotos,
+  checkSameness,
+  checkSearches,
+  checkSet
+} from './checks.js'
 import { type Figures, figuresOf } from './figures.js'
 import { type Line, linesOf, type Upload } from './history.js'
 import { checkPeople } from './people-checks.js'

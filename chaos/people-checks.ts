@@ -31,16 +31,17 @@ export function checkPeople(lines: readonly Line[], timeline: Timeline, haveConv
 }
 
 /** A node obeys nobody whose right it has taken away itself, or who never had it, unless that may have been given anew. */
-function revokedAndObeyed({ operations }: Timeline): string[] {
-  return operations.flatMap(({ op, node, call, beganMs, end }) => {
+function revokedAndObeyed(timeline: Timeline): string[] {
+  return timeline.operations.flatMap(({ op, node, call, beganMs, end }) => {
     if (call.kind !== 'share' || call.to !== 'everyone' || end?.outcome !== 'ok') return []
     const { as = '' } = call
-    const isBefore = (one: Setting): boolean => one.node === node && one.endedMs <= beganMs
-    const roles = settingsOf(operations, other => roleIn(other, call.album, as)).filter(one => one.beganMs <= end.atMs)
+    const life = timeline.lifeOf(node, beganMs)
+    const isBefore = (one: Setting): boolean => one.node === life && one.endedMs <= beganMs
+    const roles = settingsOf(timeline, other => roleIn(other, call.album, as)).filter(one => one.beganMs <= end.atMs)
     const possible = possibleValues(roles, ALBUM_ROLE)
     const knows = roles.every(({ value }) => value === 'none') || isBefore(roles.at(-1) as Setting)
     const hasNone = possible.size === 1 && possible.has('none') && knows
-    const isDisabled = settingsOf(operations, other => stateOf(other, as)).some(isBefore)
+    const isDisabled = settingsOf(timeline, other => stateOf(other, as)).some(isBefore)
     if (!hasNone && !isDisabled) return []
     const why = isDisabled ? `the account ${as} was disabled there` : `${as} has no role in it there`
     return [`share #${op} of ${call.album} at ${node} was obeyed, although ${why}`]
@@ -75,19 +76,20 @@ function lostOnes(
 
 /** What is shown of roles and states may have come of what was asked for. */
 function wrongRoles(
-  { operations }: Timeline,
+  timeline: Timeline,
   accounts: readonly LineOf<'account'>[],
   shared: readonly LineOf<'shared'>[]
 ): string[] {
+  const { operations } = timeline
   const problems: string[] = []
   const check = (what: string, shown: string, possible: ReadonlySet<string>): void => {
     if (!possible.has(shown)) problems.push(`${what} is ${shown}, and can only be ${[...possible].join(' or ')}`)
   }
   const asked = new Set(operations.flatMap(({ call }) => ('user' in call ? [call.user] : [])))
   for (const { node, name, role, state } of accounts.filter(account => asked.has(account.name))) {
-    const roles = settingsOf(operations, operation => accountRole(operation, name))
+    const roles = settingsOf(timeline, operation => accountRole(operation, name))
     check(`the role of ${name} at ${node}`, role, possibleValues(roles, ACCOUNT_ROLE))
-    const states = settingsOf(operations, operation => stateOf(operation, name))
+    const states = settingsOf(timeline, operation => stateOf(operation, name))
     const mayBe = states.some(({ endedMs }) => Number.isFinite(endedMs)) ? [] : ['open']
     check(`the state of ${name} at ${node}`, state, new Set([...mayBe, ...states.map(({ value }) => value)]))
   }
@@ -100,7 +102,7 @@ function wrongRoles(
       )
     )
     for (const name of people) {
-      const settings = settingsOf(operations, operation => roleIn(operation, album, name))
+      const settings = settingsOf(timeline, operation => roleIn(operation, album, name))
       check(
         `the role of ${name} in ${album} at ${node}`,
         roles[name]?.role ?? 'none',
@@ -165,15 +167,20 @@ function begins({ beganMs, end }: Operation, before: LineOf<'end'> | undefined):
   return end?.outcome !== 'failed' && beganMs <= (before?.atMs ?? Number.POSITIVE_INFINITY)
 }
 
-function settingsOf(
-  operations: readonly Operation[],
-  valueIn: (operation: Operation) => string | undefined
-): readonly Setting[] {
-  return operations.flatMap(operation => {
+/** What was set, where and when; a node whose files were harmed is another one from then on. */
+function settingsOf(timeline: Timeline, valueIn: (operation: Operation) => string | undefined): readonly Setting[] {
+  return timeline.operations.flatMap(operation => {
     const value = valueIn(operation)
     const { node, beganMs, end } = operation
     if (value === undefined || end?.outcome === 'failed') return []
-    return [{ value, node, beganMs, endedMs: end?.outcome === 'ok' ? end.atMs : Number.POSITIVE_INFINITY }]
+    return [
+      {
+        value,
+        node: timeline.lifeOf(node, beganMs),
+        beganMs,
+        endedMs: end?.outcome === 'ok' ? end.atMs : Number.POSITIVE_INFINITY
+      }
+    ]
   })
 }
 

@@ -160,7 +160,7 @@ class Run {
     const parts = { stage: this.#stage, clock, record, now: this.#now }
     const faults = nemeses.map(nemesis =>
       schedule === undefined
-        ? torment(nemesis, { ...parts, random: this.#random.fork() }, ending.signal)
+        ? torment(nemesis, { ...parts, random: this.#random.fork() }, ending.signal).then(() => 0)
         : tormentAgain(nemesis, schedule.faults, parts, ending.signal)
     )
     const ended = Promise.all(faults)
@@ -170,7 +170,8 @@ class Run {
       ended.then(() => clock.sleep(this.#plan.seconds * 1_000))
     ])
     ending.abort()
-    await ended
+    const leftOut = (await ended).reduce((sum, count) => sum + count, 0)
+    if (schedule !== undefined) record({ type: 'count', name: 'faultsLeftOut', value: leftOut })
   }
 
   /** Waits until all have met again and have the same. Where they do not, the final reads say what each has. */

@@ -100,13 +100,19 @@ export class DeployedStage implements Stage {
   async setClock(name: string, offsetMs: number): Promise<void> {
     const before = this.#offsets.get(name) ?? 0
     const node = this.#node(name)
-    if (offsetMs !== 0) this.#offsets.set(name, offsetMs)
+    if (offsetMs !== 0) {
+      this.#offsets.set(name, offsetMs)
+      this.#noteClock(name, offsetMs)
+    }
     node.setClock(offsetMs)
     if (node.isRunning) {
       await this.#untilShown(node, offsetMs)
       if (Math.abs(offsetMs - before) > 2 * SHOWN_MS) this.#clockJumps++
     }
-    if (offsetMs === 0) this.#offsets.delete(name)
+    if (offsetMs === 0) {
+      this.#offsets.delete(name)
+      this.#noteClock(name, offsetMs)
+    }
   }
 
   async harm(name: string, damage: Damage, random: SeededRandom): Promise<string | undefined> {
@@ -232,6 +238,11 @@ export class DeployedStage implements Stage {
     const node = this.#components.deployment.nodes.find(node => node.name === name)
     if (node === undefined) throw new RangeError(`there is no node ${name}`)
     return node
+  }
+
+  #noteClock(node: string, offsetMs: number): void {
+    const { now, record } = this.#components
+    record({ type: 'clock', atMs: now(), node, offsetMs })
   }
 
   #note(node: string, state: NodeState): void {

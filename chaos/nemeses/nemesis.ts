@@ -93,34 +93,40 @@ export async function torment(nemesis: Nemesis, components: NemesisComponents, s
   }
 }
 
-/** Lets a nemesis do what it did in another run, as long after the beginning as it did then. */
+/**
+ * Lets a nemesis do what it did in another run, as long after the beginning as it did then.
+ *
+ * @returns how much of that it left out, since there was nothing to do it to this time, or the signal had aborted
+ */
 export async function tormentAgain(
   nemesis: Nemesis,
   faults: readonly ScheduledFault[],
   components: Omit<NemesisComponents, 'random'>,
   signal: AbortSignal
-): Promise<void> {
+): Promise<number> {
   const { clock } = components
   const from = clock.monotonic()
+  let leftOut = 0
   for (const { seed, afterMs } of faults.filter(fault => fault.nemesis === nemesis.name)) {
     const draws = new SeededRandom(seed)
     drawMs(nemesis.restMs, draws) // when it began then says how long it rested
     await pass(clock, from + afterMs - clock.monotonic(), signal)
-    await disturb(nemesis, draws, components, signal)
+    if (!(await disturb(nemesis, draws, components, signal))) leftOut++
   }
+  return leftOut
 }
 
-/** One fault, from its begin to its end. */
+/** One fault, from its begin to its end. @returns whether there was one */
 async function disturb(
   nemesis: Nemesis,
   draws: SeededRandom,
   { stage, clock, now, record }: Omit<NemesisComponents, 'random'>,
   signal: AbortSignal
-): Promise<void> {
-  if (signal.aborted) return
+): Promise<boolean> {
+  if (signal.aborted) return false
   const atMs = now()
   const disturbance = await nemesis.begin(stage, draws)
-  if (disturbance === undefined) return
+  if (disturbance === undefined) return false
   const { what, cut } = disturbance
   const { seed } = draws
   const fault = { type: 'fault', nemesis: nemesis.name, seed, what, ...(cut !== undefined && { cut }) } as const
@@ -128,6 +134,7 @@ async function disturb(
   await pass(clock, drawMs(nemesis.holdMs, draws), signal)
   await disturbance.end()
   record({ ...fault, atMs: now(), state: 'ends' })
+  return true
 }
 
 function drawMs([from, to]: readonly [number, number], draws: SeededRandom): number {

@@ -66,7 +66,56 @@ describe('of people a checker finds nothing wrong', () => {
   })
 })
 
+describe('of a node whose files were harmed a checker', () => {
+  it('takes a role that it gives to be of the same time as what it knew before', () => {
+    for (const [isHarmed, problems] of [
+      [true, []],
+      [
+        false,
+        [
+          'people: the role of p4 in a at n1 is viewer, and can only be manager',
+          'people: the role of p4 in a at n2 is viewer, and can only be manager'
+        ]
+      ]
+    ] as const) {
+      const history = new SharedHistory()
+      history.give('n1', 'p4', 'viewer')
+      if (isHarmed) for (const state of ['stopping', 'damaged', 'up'] as const) history.node('n1', state)
+      history.give('n1', 'p4', 'manager')
+      for (const node of ['n1', 'n2']) history.show(node, { p4: 'viewer' })
+      expect(history.found()).toEqual(problems)
+    }
+  })
+
+  it('lets it obey whose right it had taken away before', () => {
+    for (const [harmed, problems] of [
+      ['n1', 0],
+      ['n2', 1]
+    ] as const) {
+      const history = new SharedHistory()
+      history.give('n1', 'p4', 'manager')
+      history.take('n1', 'p4')
+      for (const state of ['stopping', 'damaged', 'up'] as const) history.node(harmed, state)
+      history.try('n1', 'p4')
+      expect(history.found()).toHaveLength(problems)
+    }
+  })
+})
+
 describe('of people a checker finds', () => {
+  it('somebody who is not known, unless a clock is wrong there or files were harmed', () => {
+    const refused = { outcome: 'failed', status: 401, code: 'ERR_UNAUTHENTICATED' } as const
+    const history = new SharedHistory()
+    history.clock('n1', 3_600_000)
+    history.ask('n1', { kind: 'shares', album: ALBUM, as: 'p1' }, refused)
+    history.clock('n1', 0)
+    for (const state of ['stopping', 'damaged', 'up'] as const) history.node('n2', state)
+    history.ask('n2', { kind: 'shares', album: ALBUM, as: 'p1' }, refused)
+    expect(history.found()).toEqual([])
+    history.ask('n1', { kind: 'shares', album: ALBUM, as: 'p1' }, refused)
+    expect(history.found().map(problem => problem.split(':')[0])).toEqual(['availability'])
+  })
+
   it('a role that came back after it was taken away', () => {
     const history = new SharedHistory()
     history.give('n1', 'p4', 'manager')

@@ -86,13 +86,15 @@ export class RecordedStage implements Stage {
 export interface Told {
   readonly stage: RecordedStage
   readonly faults: readonly LineOf<'fault'>[]
+  /** Of a replay, by its own account. */
+  readonly leftOut: number
 }
 
 /** Lets nemeses do their work together for so long, and then end it. */
 export async function tormented(nemeses: readonly Nemesis[], seed: number, ms: number, nodes = 5): Promise<Told> {
   const random = new SeededRandom(seed)
   return watched(ms, nodes, (components, signal) =>
-    nemeses.map(nemesis => torment(nemesis, { ...components, random: random.fork() }, signal))
+    nemeses.map(nemesis => torment(nemesis, { ...components, random: random.fork() }, signal).then(() => 0))
   )
 }
 
@@ -111,7 +113,7 @@ export async function tormentedAgain(
 async function watched(
   ms: number,
   nodes: number,
-  begin: (components: Omit<NemesisComponents, 'random'>, signal: AbortSignal) => readonly Promise<void>[]
+  begin: (components: Omit<NemesisComponents, 'random'>, signal: AbortSignal) => readonly Promise<number>[]
 ): Promise<Told> {
   const clock = new SimulatedClock()
   const stage = new RecordedStage(nodes)
@@ -122,6 +124,6 @@ async function watched(
   const ended = Promise.all(begin({ stage, clock, now, record }, ending.signal))
   await clock.advance(ms)
   ending.abort()
-  await ended
-  return { stage, faults: lines.filter(line => line.type === 'fault') }
+  const leftOut = (await ended).reduce((sum, count) => sum + count, 0)
+  return { stage, faults: lines.filter(line => line.type === 'fault'), leftOut }
 }

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { NEMESES } from '../../../chaos/catalogue.js'
 import type { Call, Line, LineOf } from '../../../chaos/history.js'
 import { Load } from '../../../chaos/load.js'
 import { halves } from '../../../chaos/nemeses/partitions.js'
-import { kill, pause } from '../../../chaos/nemeses/processes.js'
+import { kill, pause, stop } from '../../../chaos/nemeses/processes.js'
 import { replayCommand } from '../../../chaos/plan.js'
 import { type Schedule, scheduleOf } from '../../../chaos/schedule.js'
 import { mixed } from '../../../chaos/workloads/mixed.js'
@@ -125,6 +126,23 @@ describe('a load that is replayed', () => {
 
 describe('faults that are replayed', () => {
   const nemeses = [kill, pause, halves]
+
+  it.each(NEMESES.map(nemesis => [nemesis.name, nemesis] as const))('hit as %s did', async (_, nemesis) => {
+    const { faults, stage } = await tormented([nemesis], 5, MINUTE)
+    const schedule = scheduleOf([{ type: 'phase', atMs: 0, phase: 'calm' }, ...faults])
+    const again = await tormentedAgain([nemesis], schedule.faults, MINUTE)
+    expect(again.faults).toEqual(faults)
+    expect(again.stage.deeds).toEqual(stage.deeds)
+    expect(again.leftOut).toBe(0)
+  })
+
+  it('are left out where there is no time for them, and that is said', async () => {
+    const { faults } = await tormented([stop], 5, MINUTE)
+    const schedule = scheduleOf([{ type: 'phase', atMs: 0, phase: 'calm' }, ...faults])
+    const again = await tormentedAgain([stop], schedule.faults, MINUTE / 2)
+    const done = again.faults.filter(({ state }) => state === 'begins').length
+    expect([done > 0, again.leftOut > 0, done + again.leftOut]).toEqual([true, true, schedule.faults.length])
+  })
 
   it('hit the same nodes at the same times for as long', async () => {
     const { faults } = await tormented(nemeses, 5, MINUTE)

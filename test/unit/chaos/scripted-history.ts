@@ -48,6 +48,10 @@ export class ScriptedHistory {
     this.lines.push({ type: 'node', atMs: this.#next(), node, state })
   }
 
+  clock(node: string, offsetMs: number): void {
+    this.lines.push({ type: 'clock', atMs: this.#next(), node, offsetMs })
+  }
+
   cut(state: 'begins' | 'ends'): void {
     const cut = [
       ['n1', 'n2'],

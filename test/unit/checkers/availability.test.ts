@@ -7,6 +7,7 @@ const WELL: Circumstances = {
   mayBeUnknown: false,
   mayBeDeleted: false,
   mayBeDamaged: false,
+  mayNotKnowAsker: false,
   mayBeRefused: false,
   mayLackModel: false,
   mayLackBytes: false
@@ -50,6 +51,17 @@ describe('a request to a running node', () => {
     expect(judgeAvailability(answered(503, 'ERR_DIRECTORY_UNAVAILABLE'), harmed)).toEqual(excuse)
     expect(judgeAvailability(answered(500), harmed)).toEqual({ problem: '500' })
     expect(judgeAvailability(answered(503, undefined, 5_200), harmed)).toEqual({ problem: '503 only after 5200 ms' })
+  })
+
+  it('is refused with 401 and 403, in time, where the node cannot know who asks', () => {
+    const unknowing = { ...WELL, mayNotKnowAsker: true }
+    const excuse = { excuse: 'it could not know who asked' }
+    for (const status of [401, 403]) {
+      expect(judgeAvailability(answered(status), unknowing)).toEqual(excuse)
+      expect(judgeAvailability(answered(status), WELL)).toEqual({ problem: `${status}` })
+    }
+    expect(judgeAvailability(answered(404), unknowing)).toEqual({ problem: '404' })
+    expect(judgeAvailability(answered(401, undefined, 5_200), unknowing)).toEqual({ problem: '401 only after 5200 ms' })
   })
 
   it('may lack bytes that no node in reach has', () => {
