@@ -7,7 +7,8 @@ import { judgePhoto, rankOf, type ShownPhoto } from '../test/checkers/photo-rule
 import { judgeCoverage, judgeIndex, type SearchAnswer } from '../test/checkers/search-rules.js'
 import { sha256Hex } from '../test/support/photo-maker.js'
 import type { FinalPhoto, LineOf, Upload } from './history.js'
-import { mayBeNobody, mayBeRefused } from './people-checks.js'
+import { mayBeHidden, mayBeNobody, mayBeRefused } from './people-checks.js'
+import type { SharingHistory } from './sharing-history.js'
 import type { Operation, Timeline } from './timeline.js'
 import type { ToldWrites } from './told-writes.js'
 import { bytesOf } from './uploaded-bytes.js'
@@ -200,11 +201,16 @@ function answersOf({ operations }: Timeline, searched: readonly LineOf<'searched
 export function availabilityOf(
   timeline: Timeline,
   told: ToldWrites,
+  history: SharingHistory,
   deadlineMs: number
 ): ReadonlyMap<number, Availability> {
   const served = new Map<number, Availability>()
   const { operations } = timeline
-  const makers = new Map(operations.flatMap(one => (one.end?.told?.album ? [[one.end.told.album, one] as const] : [])))
+  const makers = new Map(
+    operations.flatMap(one =>
+      one.call.kind === 'makeAlbum' && one.end?.told?.album ? [[one.end.told.album, one] as const] : []
+    )
+  )
   const haveAccounts = operations.some(({ call }) => call.as !== undefined)
   // nobody asks elsewhere for an album that is not known
   const isNewAlbum = ({ node, call, beganMs, end }: Operation): boolean => {
@@ -230,9 +236,12 @@ export function availabilityOf(
           deadlineMs,
           faultOfNode: timeline.troubleOf(node, beganMs, end.atMs),
           mayBeUnknown:
-            (birth !== undefined && apart(birth.node)) || isNewAlbum(operation) || mayBeNobody(operation, operations),
+            (birth !== undefined && apart(birth.node)) ||
+            isNewAlbum(operation) ||
+            mayBeHidden(operation, history) ||
+            mayBeNobody(operation, history),
           mayNotKnowAsker: haveAccounts && (mayBeDamaged || timeline.hadWrongClock(node, beganMs, end.atMs)),
-          mayBeRefused: mayBeRefused(operation, operations),
+          mayBeRefused: mayBeRefused(operation, history),
           mayBeDeleted: writes.some(
             ({ kind, fate, beganMs: at }) => kind === 'delete' && fate !== 'failed' && at <= end.atMs
           ),

@@ -47,7 +47,7 @@ type PhotoCall = Asker &
 type PeopleCall = Asker &
   (
     | { readonly kind: 'makeAlbum'; readonly title: string }
-    | { readonly kind: 'fill'; readonly album: string; readonly photo: string }
+    | { readonly kind: 'fill' | 'takeOut'; readonly album: string; readonly photo: string }
     | { readonly kind: 'share'; readonly album: string; readonly to: string; readonly role: string }
     | { readonly kind: 'unshare'; readonly album: string; readonly to: string }
     | { readonly kind: 'shares'; readonly album: string }
@@ -63,6 +63,7 @@ const WRITES: readonly Call['kind'][] = [
   'undelete',
   'makeAlbum',
   'fill',
+  'takeOut',
   'share',
   'unshare',
   'makeUser',
@@ -80,8 +81,8 @@ export interface Told {
   readonly album?: string
   /** Those that a photo is in; undefined: none. */
   readonly albums?: readonly string[]
-  /** Whether the photo is in the album now. */
-  readonly isFilled?: boolean
+  /** Whether a photo was put into an album, or taken out, as was asked for. */
+  readonly isDone?: boolean
   readonly sha256?: string
   readonly byteCount?: number
   readonly name?: string
@@ -188,6 +189,24 @@ export type Line =
       readonly album: string
       readonly as: string
       readonly status: number
+    }
+  /** Which photos are in an album in the end, as its owner sees it. */
+  | { readonly type: 'filled'; readonly node: string; readonly album: string; readonly photos: readonly string[] }
+  /** What somebody sees at a node in the end. */
+  | {
+      readonly type: 'sight'
+      readonly node: string
+      readonly as: string
+      /** Of the list of all photos; all else is empty where it is not 200. */
+      readonly status: number
+      readonly photos: readonly string[]
+      /** How many there are said to be. */
+      readonly total: number
+      readonly albums: readonly string[]
+      /** The photos that are listed as those of each album, open to him or not. */
+      readonly photosIn: Readonly<Record<string, readonly string[]>>
+      /** How each photo that anybody has is answered. */
+      readonly answers: Readonly<Record<string, { readonly meta: number; readonly bytes: number }>>
     }
   | { readonly type: 'listed'; readonly node: string; readonly photos: readonly string[] }
   /** What lies on the disk of a node once all have ended. */

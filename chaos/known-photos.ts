@@ -3,6 +3,8 @@ import type { Call, LineOf, Upload } from './history.js'
 /** A photo that a client was told of. */
 export interface KnownPhoto extends Upload {
   readonly photo: string
+  /** Who uploaded it, where there are accounts. */
+  readonly as?: string
   /** Asked for so far, with whatever outcome. */
   edits: number
   /** What its last delete or undelete was, as far as clients know. */

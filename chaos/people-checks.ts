@@ -1,115 +1,117 @@
 /*
- * What a history tells of accounts, albums and shares: the one place of these checks. So far only who may change something is
- * checked, since whoever has an account sees all.
+ * What a history tells of accounts, albums and shares, and of what people did with them; sight-checks.ts has what they saw.
  */
-import { dueStatus, possibleValues, type Register, type Setting } from '../test/checkers/people-rules.js'
-import { type Line, type LineOf, linesOf } from './history.js'
-import type { Operation, Timeline } from './timeline.js'
+import { dueStatus, standingOf } from '../test/checkers/people-rules.js'
+import { type Call, type Line, type LineOf, linesOf } from './history.js'
+import { askedOf, isOfMany, type SharingHistory } from './sharing-history.js'
+import type { Operation } from './timeline.js'
 
-const ALBUM_ROLE: Register = {
-  order: ['none', 'viewer', 'contributor', 'manager'],
-  initial: 'none',
-  isLeastIdle: true
-}
-const ACCOUNT_ROLE: Register = { order: ['guest', 'user'], initial: 'user', isLeastIdle: true }
-
-export function checkPeople(lines: readonly Line[], timeline: Timeline, haveConverged: boolean): string[] {
+export function checkPeople(
+  lines: readonly Line[],
+  operations: readonly Operation[],
+  history: SharingHistory,
+  haveConverged: boolean
+): string[] {
   const accounts = linesOf(lines, 'account')
   const shared = linesOf(lines, 'shared')
+  const filled = linesOf(lines, 'filled')
   return [
-    ...revokedAndObeyed(timeline),
+    ...shutOutAndObeyed(operations, history),
+    ...revokedAndObeyed(operations, history),
     ...(accounts.length === 0 || !haveConverged
       ? []
       : [
-          ...lostOnes(lines, timeline, accounts, shared),
-          ...wrongRoles(timeline, accounts, shared),
+          ...lostOnes(operations, accounts, shared),
+          ...misplaced(filled, history),
+          ...wrongRoles(accounts, shared, history),
           ...differing(shared, ({ album }) => `shares of ${album}`),
+          ...differing(filled, ({ album }) => `photos in ${album}`),
           ...differing(accounts, ({ name }) => `the account ${name}`),
           ...wrongTries(linesOf(lines, 'tried'), accounts, shared)
         ])
   ]
 }
 
-/** A node obeys nobody whose right it has taken away itself, or who never had it, unless that may have been given anew. */
-function revokedAndObeyed(timeline: Timeline): string[] {
-  return timeline.operations.flatMap(({ op, node, call, beganMs, end }) => {
-    if (call.kind !== 'share' || call.to !== 'everyone' || end?.outcome !== 'ok') return []
-    const { as = '' } = call
-    const life = timeline.lifeOf(node, beganMs)
-    const isBefore = (one: Setting): boolean => one.node === life && one.endedMs <= beganMs
-    const roles = settingsOf(timeline, other => roleIn(other, call.album, as)).filter(one => one.beganMs <= end.atMs)
-    const possible = possibleValues(roles, ALBUM_ROLE)
-    const knows = roles.every(({ value }) => value === 'none') || isBefore(roles.at(-1) as Setting)
-    const hasNone = possible.size === 1 && possible.has('none') && knows
-    const isDisabled = settingsOf(timeline, other => stateOf(other, as)).some(isBefore)
-    if (!hasNone && !isDisabled) return []
-    const why = isDisabled ? `the account ${as} was disabled there` : `${as} has no role in it there`
-    return [`share #${op} of ${call.album} at ${node} was obeyed, although ${why}`]
+/** A node serves nobody whose account it has disabled itself. */
+function shutOutAndObeyed(operations: readonly Operation[], history: SharingHistory): string[] {
+  return operations.flatMap(operation => {
+    const { op, node, call, end } = operation
+    const { as } = call
+    if (as === undefined || end?.outcome !== 'ok' || !history.knewDisabled(askedOf(operation), as)) return []
+    return [`${call.kind} #${op} at ${node} was obeyed, although the account ${as} was disabled there`]
   })
 }
 
-/** Every account and album of which somebody was told is on every node, and so is every photo that was put into one. */
+/** A node obeys nobody whose right it has taken away itself, or who never had it, unless that may have been given anew. */
+function revokedAndObeyed(operations: readonly Operation[], history: SharingHistory): string[] {
+  return operations.flatMap(operation => {
+    const { op, node, call, end } = operation
+    const { as = '' } = call
+    if (end?.outcome !== 'ok') return []
+    if (call.kind === 'fill' && end.told?.isDone === true) {
+      const owner = history.ownerOf(call.photo)
+      if (owner !== undefined && owner !== as)
+        return [`fill #${op} of ${call.photo} at ${node} was obeyed, although the photo is of ${owner}, not of ${as}`]
+    }
+    const changes = call.kind === 'share' || (call.kind === 'unshare' && isOfMany(call.to))
+    if (!changes || !history.knewNoRole(askedOf(operation), call.album, as)) return []
+    return [`${call.kind} #${op} of ${call.album} at ${node} was obeyed, although ${as} has no role in it there`]
+  })
+}
+
+/** Every account and album of which somebody was told is on every node. */
 function lostOnes(
-  lines: readonly Line[],
-  { operations }: Timeline,
+  operations: readonly Operation[],
   accounts: readonly LineOf<'account'>[],
   shared: readonly LineOf<'shared'>[]
 ): string[] {
   const nodes = new Set(accounts.map(({ node }) => node))
   const has = new Set([
     ...accounts.map(({ node, name }) => `${node} account ${name}`),
-    ...shared.map(({ node, album }) => `${node} album ${album}`),
-    ...linesOf(lines, 'final').flatMap(({ node, photo, seen }) =>
-      (seen.albums ?? []).map(album => `${node} photo ${photo} in ${album}`)
-    )
+    ...shared.map(({ node, album }) => `${node} album ${album}`)
   ])
   const told = operations.flatMap(({ call, end }) => {
     if (end?.outcome !== 'ok') return []
     if (call.kind === 'makeUser') return [`account ${call.name}`]
-    if (call.kind === 'makeAlbum') return [`album ${end.told?.album}`]
-    return call.kind === 'fill' && end.told?.isFilled ? [`photo ${call.photo} in ${call.album}`] : []
+    return call.kind === 'makeAlbum' ? [`album ${end.told?.album}`] : []
   })
   return [...nodes].flatMap(node =>
     told.filter(what => !has.has(`${node} ${what}`)).map(what => `${node} lacks the ${what}, which was acknowledged`)
   )
 }
 
+/** What was put into an album is in it, and what nobody put there, or was taken out, is not. */
+function misplaced(filled: readonly LineOf<'filled'>[], history: SharingHistory): string[] {
+  return filled.flatMap(({ node, album, photos }) => {
+    const there = new Set(photos)
+    const isIn = new Set([...photos, ...history.photosPutInto(album)])
+    return [...isIn].flatMap(photo => {
+      const due = history.isIn(photo, album)
+      if (due === undefined || due === there.has(photo)) return []
+      return due
+        ? [`${node} lacks the photo ${photo} in ${album}, which was acknowledged`]
+        : [`${node} has the photo ${photo} in ${album}, where it was not put, or from where it was taken`]
+    })
+  })
+}
+
 /** What is shown of roles and states may have come of what was asked for. */
 function wrongRoles(
-  timeline: Timeline,
   accounts: readonly LineOf<'account'>[],
-  shared: readonly LineOf<'shared'>[]
+  shared: readonly LineOf<'shared'>[],
+  history: SharingHistory
 ): string[] {
-  const { operations } = timeline
   const problems: string[] = []
   const check = (what: string, shown: string, possible: ReadonlySet<string>): void => {
     if (!possible.has(shown)) problems.push(`${what} is ${shown}, and can only be ${[...possible].join(' or ')}`)
   }
-  const asked = new Set(operations.flatMap(({ call }) => ('user' in call ? [call.user] : [])))
-  for (const { node, name, role, state } of accounts.filter(account => asked.has(account.name))) {
-    const roles = settingsOf(timeline, operation => accountRole(operation, name))
-    check(`the role of ${name} at ${node}`, role, possibleValues(roles, ACCOUNT_ROLE))
-    const states = settingsOf(timeline, operation => stateOf(operation, name))
-    const mayBe = states.some(({ endedMs }) => Number.isFinite(endedMs)) ? [] : ['open']
-    check(`the state of ${name} at ${node}`, state, new Set([...mayBe, ...states.map(({ value }) => value)]))
+  for (const { node, name, role, state } of accounts.filter(({ name }) => history.changed.includes(name))) {
+    check(`the role of ${name} at ${node}`, role, history.accountRoles(name))
+    check(`the state of ${name} at ${node}`, state, history.accountStates(name))
   }
-  for (const { node, album, roles } of shared) {
-    const people = new Set(
-      operations.flatMap(({ call }) =>
-        (call.kind === 'share' || call.kind === 'unshare') && call.album === album && call.to !== 'everyone'
-          ? [call.to]
-          : []
-      )
-    )
-    for (const name of people) {
-      const settings = settingsOf(timeline, operation => roleIn(operation, album, name))
-      check(
-        `the role of ${name} in ${album} at ${node}`,
-        roles[name]?.role ?? 'none',
-        possibleValues(settings, ALBUM_ROLE)
-      )
-    }
-  }
+  for (const { node, album, roles } of shared)
+    for (const name of history.namesIn(album))
+      check(`the role of ${name} in ${album} at ${node}`, roles[name]?.role ?? 'none', history.rolesIn(album, name))
   return problems
 }
 
@@ -123,9 +125,7 @@ function wrongTries(
     const account = accounts.find(one => one.node === node && one.name === as)
     const sharing = shared.find(one => one.node === node && one.album === album)
     if (account === undefined || sharing === undefined) return []
-    const given = sharing.roles[as]
-    const inAlbum = given?.isInForce ? given.role : undefined
-    const due = dueStatus({ ...account, isOwner: sharing.owner === as, inAlbum })
+    const due = dueStatus({ ...account, inAlbum: standingOf(sharing, as) })
     return status === due ? [] : [`${as} gets ${status} for sharing ${album} at ${node}, and ${due} is due`]
   })
 }
@@ -150,49 +150,30 @@ function differing<Told extends { readonly node: string }>(
 }
 
 /** Whether a person may be refused, since a right may have been taken away from him, or was never given. */
-export function mayBeRefused({ call, end }: Operation, operations: readonly Operation[]): boolean {
-  if (!('as' in call) || call.as === undefined) return false
-  if (call.kind === 'share' && call.to === 'everyone') return true
-  return operations.some(
-    other => (accountRole(other, call.as as string) ?? stateOf(other, call.as as string)) && begins(other, end)
-  )
+export function mayBeRefused(operation: Operation, history: SharingHistory): boolean {
+  const { call } = operation
+  const { as } = call
+  if (as === undefined) return false
+  if (isChangeOfAlbum(call) && history.makerOf(call.album) !== as) return true
+  return history.mayHaveChanged(as, askedOf(operation).endedMs)
+}
+
+/** Whether what is asked for may be hidden from who asks: all that is another one's. */
+export function mayBeHidden({ call }: Operation, history: SharingHistory): boolean {
+  const { as } = call
+  if (as === undefined) return false
+  if ('album' in call) return history.makerOf(call.album) !== as
+  return 'photo' in call && history.ownerOf(call.photo) !== as
 }
 
 /** Whether somebody who is given a role may be no one any more. */
-export function mayBeNobody({ call, end }: Operation, operations: readonly Operation[]): boolean {
-  return call.kind === 'share' && operations.some(other => stateOf(other, call.to) !== undefined && begins(other, end))
+export function mayBeNobody(operation: Operation, history: SharingHistory): boolean {
+  const { call } = operation
+  return call.kind === 'share' && history.mayHaveDisabled(call.to, askedOf(operation).endedMs)
 }
 
-function begins({ beganMs, end }: Operation, before: LineOf<'end'> | undefined): boolean {
-  return end?.outcome !== 'failed' && beganMs <= (before?.atMs ?? Number.POSITIVE_INFINITY)
-}
-
-/** What was set, where and when; a node whose files were harmed is another one from then on. */
-function settingsOf(timeline: Timeline, valueIn: (operation: Operation) => string | undefined): readonly Setting[] {
-  return timeline.operations.flatMap(operation => {
-    const value = valueIn(operation)
-    const { node, beganMs, end } = operation
-    if (value === undefined || end?.outcome === 'failed') return []
-    return [
-      {
-        value,
-        node: timeline.lifeOf(node, beganMs),
-        beganMs,
-        endedMs: end?.outcome === 'ok' ? end.atMs : Number.POSITIVE_INFINITY
-      }
-    ]
-  })
-}
-
-function roleIn({ call }: Operation, album: string, name: string): string | undefined {
-  if (call.kind === 'share' && call.album === album && call.to === name) return call.role
-  return call.kind === 'unshare' && call.album === album && call.to === name ? 'none' : undefined
-}
-
-function accountRole({ call }: Operation, name: string): string | undefined {
-  return call.kind === 'setRole' && call.user === name ? call.role : undefined
-}
-
-function stateOf({ call }: Operation, name: string): string | undefined {
-  return call.kind === 'disable' && call.user === name ? 'disabled' : undefined
+function isChangeOfAlbum(
+  call: Call
+): call is Extract<Call, { readonly kind: 'share' | 'unshare' | 'fill' | 'takeOut' }> {
+  return call.kind === 'share' || call.kind === 'unshare' || call.kind === 'fill' || call.kind === 'takeOut'
 }

@@ -1,12 +1,17 @@
+import type { HttpClient } from '../test/support/http-client.js'
 import { until } from '../test/support/until.js'
 import type { ClusterNode } from './drivers/cluster-node.js'
 
-/** The administrator, as whom all nodes are read. */
+/** The administrator, who gives accounts and sees no photos of others. */
 export const ROOT = 'root'
 /** Who makes albums and shares them; their accounts stay as they are. */
 export const OWNERS: readonly string[] = ['p1', 'p2', 'p3']
 /** Whose accounts are changed. */
 export const MEMBERS: readonly string[] = ['p4', 'p5', 'p6']
+/** Who may be shut out. The first one stays an account that counts, so that there is one to be given roles. */
+export const DOOMED: readonly string[] = MEMBERS.slice(1)
+/** Who uploads: whose accounts stay open, so that they can read in the end what is theirs. */
+export const UPLOADERS: readonly string[] = [...OWNERS, ...MEMBERS].filter(name => !DOOMED.includes(name))
 
 const PASSWORD = 'a long enough password'
 const KNOWN_MS_MAX = 60_000
@@ -48,6 +53,14 @@ export async function admitPeople(nodes: readonly ClusterNode[]): Promise<People
   })
   for (const node of nodes) node.logIn((people.get(ROOT) as Person).token)
   return people
+}
+
+/** @param as - undefined: whoever asks the node where nobody is named */
+export function clientAs(node: ClusterNode, people: People | undefined, as: string | undefined): HttpClient {
+  if (as === undefined) return node.client
+  const person = people?.get(as)
+  if (person === undefined) throw new RangeError(`nobody is called ${as} in this run`)
+  return node.clientOf(person.token)
 }
 
 async function knows({ client }: ClusterNode, { id, token }: Person): Promise<boolean> {

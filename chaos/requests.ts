@@ -120,6 +120,8 @@ function send(
       return ask(client, 'POST', '/v1/albums', { title: call.title })
     case 'fill':
       return ask(client, 'POST', `/v1/albums/${call.album}/photos`, { add: [call.photo] })
+    case 'takeOut':
+      return ask(client, 'POST', `/v1/albums/${call.album}/photos`, { remove: [call.photo] })
     case 'share':
       return ask(client, 'PUT', `/v1/albums/${call.album}/shares/${call.to}`, { role: call.role })
     case 'unshare':
@@ -154,9 +156,11 @@ function toldBy(call: Call, { body }: Answer): Told {
       return toldBySearch(body)
     case 'makeAlbum':
       return { album: (JSON.parse(body.toString()) as { album_id: string }).album_id }
-    case 'fill': {
+    case 'fill':
+    case 'takeOut': {
       const { results } = JSON.parse(body.toString()) as { results: readonly { status: string }[] }
-      return { isFilled: results.every(({ status }) => status === 'added') }
+      const done = call.kind === 'fill' ? 'added' : 'removed'
+      return { isDone: results.every(({ status }) => status === done) }
     }
     case 'delete':
     case 'undelete':

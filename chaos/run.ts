@@ -7,7 +7,7 @@ import { readAll } from './final-reads.js'
 import type { Call, Line, Phase } from './history.js'
 import { Load } from './load.js'
 import { type Nemesis, torment, tormentAgain } from './nemeses/nemesis.js'
-import type { People } from './people.js'
+import { clientAs, type People } from './people.js'
 import { type Plan, titleOf } from './plan.js'
 import { carryOut, type Ending } from './requests.js'
 import type { Schedule } from './schedule.js'
@@ -150,7 +150,7 @@ class Run {
       await workload.finish(this.#nodes, { clock, record, now: this.#now, people: this.#people })
       await this.#agree() // what nodes have still found out about photos
     }
-    await readAll(this.#nodes, load.photos, record)
+    await readAll(this.#nodes, load.photos, record, this.#people)
   }
 
   async #torment(): Promise<void> {
@@ -238,8 +238,7 @@ class Run {
     const node = this.#nodes.find(node => node.name === name) as ClusterNode
     const operatorToken = (): string | undefined => node.process.operatorToken
     const people = this.#people
-    const client = node.clientOf(call.as === undefined ? undefined : people?.get(call.as)?.token)
-    return carryOut({ client, clock, operatorToken, people }, call, DEADLINE_MS)
+    return carryOut({ client: clientAs(node, people, call.as), clock, operatorToken, people }, call, DEADLINE_MS)
   }
 
   #phase(phase: Phase): void {

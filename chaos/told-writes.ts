@@ -60,10 +60,14 @@ export class ToldWrites {
   readonly stale: string[] = []
   readonly #alive = new Map<string, Map<string, View>>()
   readonly #durable = new Map<string, Map<string, View>>()
+  /** By photo; undefined: there are no accounts. */
+  readonly #owners = new Map<string, string | undefined>()
 
   constructor(lines: readonly Line[], timeline: Timeline) {
     const operations = new Map(timeline.operations.map(operation => [operation.op, operation]))
     const asked = new Map<number, Asked>()
+    for (const { call, end } of timeline.operations)
+      if (call.kind === 'upload' && end?.told?.photo !== undefined) this.#owners.set(end.told.photo, call.as)
     for (const line of lines) {
       if (line.type === 'begin') asked.set(line.op, this.#begin(operations.get(line.op) as Operation))
       else if (line.type === 'end') this.#end(asked.get(line.op), line)
@@ -106,7 +110,7 @@ export class ToldWrites {
     if (call.kind === 'upload') this.#born(operation, end)
     else if (isAboutPhoto(call)) {
       if (write !== undefined) this.#settleFate(write, end)
-      const seen = sightingOf(call, end)
+      const seen = this.#mayBeHidden(call, call.photo, end) ? 'nothing' : sightingOf(call, end)
       const problem = seen === 'nothing' ? undefined : judgeSighting(floor, seen === 'unknown' ? undefined : seen)
       if (problem !== undefined) this.stale.push(`${call.kind} #${end.op} of ${call.photo} at ${node}: ${problem}`)
       if (typeof seen !== 'object') return
@@ -119,6 +123,7 @@ export class ToldWrites {
     // who has looked at a photo is not known, only what may not be found any more
     const mayLack = call.kind === 'search'
     for (const [photo, floor] of floors) {
+      if (!listed.has(photo) && !this.#isOf(call, photo)) continue
       const possible = this.of(photo).filter(({ fate }) => fate !== 'failed')
       const problem = judgeListing(floor, listed.has(photo), {
         mayBeDeleted: mayLack || possible.some(({ kind }) => kind === 'delete'),
@@ -126,6 +131,16 @@ export class ToldWrites {
       })
       if (problem !== undefined) this.stale.push(`${call.kind} #${op} at ${node}: ${photo}: ${problem}`)
     }
+  }
+
+  /** Whether it says nothing of the photo that it is not found, since who asks may not see it. */
+  #mayBeHidden(call: Call, photo: string, { status }: LineOf<'end'>): boolean {
+    return status === 404 && !this.#isOf(call, photo)
+  }
+
+  /** Whether it is a photo of who asks, so that nobody can take it out of his sight. */
+  #isOf({ as }: Call, photo: string): boolean {
+    return as === this.#owners.get(photo)
   }
 
   /** The node is known to have merged what an answer shows. */
@@ -256,7 +271,7 @@ function covers(clock: Clock, { actor, counter }: Dot): boolean {
 
 /** Whether the photo is what is asked for, and not only put somewhere. */
 function isAboutPhoto(call: Call): call is Extract<Call, { readonly photo: string }> {
-  return 'photo' in call && call.kind !== 'fill'
+  return 'photo' in call && call.kind !== 'fill' && call.kind !== 'takeOut'
 }
 
 function floorsOf(views: ReadonlyMap<string, View> | undefined): ReadonlyMap<string, Floor> {

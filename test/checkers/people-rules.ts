@@ -44,18 +44,54 @@ function surelyWrote(last: Setting, settings: readonly Setting[]): boolean {
   return known.some(more => least.every(({ endedMs, node }) => node === last.node && endedMs <= more.beganMs))
 }
 
-/** What a node shows of somebody and an album in the end. */
-export interface Standing {
-  readonly role: string
-  readonly state: string
-  readonly isOwner: boolean
-  /** Undefined: none. */
-  readonly inAlbum: string | undefined
+/** What a node shows of an album: whose it is, and who was given which role in it, by name. */
+export interface ShownSharing {
+  readonly owner: string
+  readonly roles: Readonly<Record<string, { readonly role: string; readonly isInForce: boolean }>>
 }
 
-/** @returns the status that an attempt to change who may do what with the album has to get */
-export function dueStatus({ role, state, isOwner, inAlbum }: Standing): number {
+/** From the least. */
+const STANDINGS = ['none', 'viewer', 'contributor', 'manager', 'owner'] as const
+type Standing = (typeof STANDINGS)[number]
+
+/** @returns what somebody with an account is in an album: the greatest of what was given to him and to all */
+export function standingOf({ owner, roles }: ShownSharing, name: string): Standing {
+  if (owner === name) return 'owner'
+  const given = [name, 'everyone', 'public'].map(to => (roles[to]?.isInForce ? roles[to].role : 'none'))
+  return STANDINGS.findLast(standing => given.includes(standing)) ?? 'none'
+}
+
+/** What a node shows of somebody's account. */
+export interface ShownAccount {
+  readonly role: string
+  readonly state: string
+}
+
+/** @returns the status that an attempt to change who may do what with an album has to get */
+export function dueStatus({ role, state, inAlbum }: ShownAccount & { readonly inAlbum: Standing }): number {
   if (state === 'disabled') return 401
   if (role === 'guest') return 403
-  return isOwner || inAlbum === 'manager' ? 200 : 403
+  if (inAlbum === 'owner' || inAlbum === 'manager') return 200
+  return inAlbum === 'none' ? 404 : 403
+}
+
+/** What can be in somebody's sight, and whose that is. */
+export interface ShownLibrary {
+  /** By photo. */
+  readonly owners: ReadonlyMap<string, string>
+  /** Albums with the photos that are in each. */
+  readonly albums: readonly (ShownSharing & { readonly album: string; readonly photos: readonly string[] })[]
+}
+
+/** What somebody is to see: his own photos, and those in albums that are open to him; nobody sees more for being an administrator. */
+export function dueSight(
+  { owners, albums }: ShownLibrary,
+  name: string
+): { readonly photos: ReadonlySet<string>; readonly albums: ReadonlySet<string> } {
+  const open = albums.filter(album => standingOf(album, name) !== 'none')
+  const own = [...owners].filter(([, owner]) => owner === name).map(([photo]) => photo)
+  return {
+    photos: new Set([...own, ...open.flatMap(({ photos }) => photos)]),
+    albums: new Set(open.map(({ album }) => album))
+  }
 }

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { Call, LineOf } from '../../../chaos/history.js'
-import { finalOf, ScriptedHistory } from './scripted-history.js'
+import { ScriptedHistory, uploadNamed } from './scripted-history.js'
 
 const FORBIDDEN = { outcome: 'failed', status: 403, code: 'ERR_FORBIDDEN' } as const
+const HIDDEN = { outcome: 'failed', status: 404, code: 'ERR_ALBUM_NOT_FOUND' } as const
 const ALBUM = 'a'
 
 /** Album a of p1, made at n1; what is done to it is said by the test. */
@@ -24,6 +25,24 @@ class SharedHistory extends ScriptedHistory {
   /** Somebody shares it with everyone. */
   try(node: string, as: string, ending: Partial<LineOf<'end'>> = {}): void {
     this.ask(node, { kind: 'share', album: ALBUM, to: 'everyone', role: 'viewer', as }, ending)
+  }
+
+  /** p1 uploads a photo. */
+  photo(node: string, photo: string): void {
+    this.ask(node, { kind: 'upload', ...uploadNamed(photo), as: 'p1' }, { status: 201, told: { photo } })
+  }
+
+  put(node: string, photo: string, as = 'p1', ending: Partial<LineOf<'end'>> = {}): void {
+    this.ask(node, { kind: 'fill', album: ALBUM, photo, as }, { told: { isDone: true }, ...ending })
+  }
+
+  takeOut(node: string, photo: string): void {
+    this.ask(node, { kind: 'takeOut', album: ALBUM, photo, as: 'p1' }, { told: { isDone: true } })
+  }
+
+  /** What the owner of the album sees in it in the end. */
+  filled(node: string, ...photos: readonly string[]): void {
+    this.lines.push({ type: 'filled', node, album: ALBUM, photos })
   }
 
   as(node: string, call: Call): void {
@@ -55,12 +74,31 @@ describe('of people a checker finds nothing wrong', () => {
     history.give('n1', 'p4', 'manager')
     history.try('n1', 'p4')
     history.take('n1', 'p4')
-    history.try('n1', 'p4', FORBIDDEN)
+    history.try('n1', 'p4', HIDDEN)
+    history.give('n1', 'p6', 'viewer')
+    history.try('n1', 'p6', FORBIDDEN)
     history.give('n2', 'p5', 'viewer')
     for (const node of ['n1', 'n2']) {
-      history.show(node, { p5: 'viewer', everyone: 'viewer' })
+      history.show(node, { p5: 'viewer', p6: 'viewer', everyone: 'viewer' })
       history.tried(node, 'p1', 200)
       history.tried(node, 'p4', 403)
+    }
+    expect(history.found()).toEqual([])
+  })
+
+  it('where who has no role is told that there is no album, and photos are where they were put', () => {
+    const history = new SharedHistory()
+    for (const photo of ['in', 'out', 'maybe']) {
+      history.photo('n1', photo)
+      history.put('n1', photo)
+    }
+    history.put('n1', 'in', 'p4', HIDDEN)
+    history.takeOut('n1', 'out')
+    history.takeOut('n2', 'maybe') // which may not have heard of it
+    for (const node of ['n1', 'n2']) {
+      history.show(node, {})
+      history.filled(node, 'in', 'maybe')
+      history.tried(node, 'p4', 404)
     }
     expect(history.found()).toEqual([])
   })
@@ -156,8 +194,11 @@ describe('of people a checker finds', () => {
     history.give('n1', 'p4', 'manager')
     history.as('n1', { kind: 'disable', user: 'p4' })
     history.try('n1', 'p4')
+    history.try('n2', 'p4') // may not have heard of it
+    history.ask('n1', { kind: 'list', whole: true, as: 'p4' })
     expect(history.found()).toEqual([
-      'people: share #6 of a at n1 was obeyed, although the account p4 was disabled there'
+      'people: share #6 at n1 was obeyed, although the account p4 was disabled there',
+      'people: list #8 at n1 was obeyed, although the account p4 was disabled there'
     ])
   })
 
@@ -174,22 +215,53 @@ describe('of people a checker finds', () => {
     )
   })
 
-  it('an account, an album, and a photo in an album that were lost', () => {
+  it('an account and an album that were lost', () => {
     const history = new SharedHistory()
-    history.upload('n1', 'p')
-    history.ask('n1', { kind: 'fill', album: ALBUM, photo: 'p', as: 'p1' }, { told: { isFilled: true } })
     history.as('n1', { kind: 'makeUser', name: 'new' })
-    history.finallyAt('n1', 'p', { ...finalOf('p'), albums: [ALBUM] })
-    history.finallyAt('n2', 'p', finalOf('p'))
     history.show('n1', {})
     history.lines.push({ type: 'account', node: 'n2', name: 'new', role: 'user', state: 'open' })
+    expect(history.found()).toEqual([
+      'people: n1 lacks the account new, which was acknowledged',
+      'people: n2 lacks the album a, which was acknowledged'
+    ])
+  })
+
+  it('a photo that an album has lost, one that came back, and one that nobody has put there', () => {
+    const history = new SharedHistory()
+    for (const photo of ['lost', 'back', 'other']) history.photo('n1', photo)
+    for (const photo of ['lost', 'back']) history.put('n1', photo)
+    history.takeOut('n1', 'back')
+    for (const node of ['n1', 'n2']) {
+      history.show(node, {})
+      history.filled(node, 'back', 'other')
+    }
+    const where = 'in a, where it was not put, or from where it was taken'
     expect(history.found()).toEqual(
-      expect.arrayContaining([
-        'people: n1 lacks the account new, which was acknowledged',
-        'people: n2 lacks the album a, which was acknowledged',
-        'people: n2 lacks the photo p in a, which was acknowledged'
+      ['n1', 'n2'].flatMap(node => [
+        `people: ${node} has the photo back ${where}`,
+        `people: ${node} has the photo other ${where}`,
+        `people: ${node} lacks the photo lost in a, which was acknowledged`
       ])
     )
+  })
+
+  it('nodes that show different photos in an album', () => {
+    const history = new SharedHistory()
+    history.photo('n1', 'p')
+    history.put('n1', 'p')
+    history.takeOut('n2', 'p')
+    for (const node of ['n1', 'n2']) history.show(node, {})
+    history.filled('n1', 'p')
+    history.filled('n2')
+    expect(history.found()).toEqual([expect.stringContaining('people: photos in a: ')])
+  })
+
+  it('a photo that another one than its owner puts into an album', () => {
+    const history = new SharedHistory()
+    history.photo('n1', 'p')
+    history.give('n1', 'p4', 'manager')
+    history.put('n1', 'p', 'p4')
+    expect(history.found()).toEqual(['people: fill #6 of p at n1 was obeyed, although the photo is of p1, not of p4'])
   })
 
   it('nodes that tell different shares, and different accounts', () => {
@@ -210,7 +282,7 @@ describe('of people a checker finds', () => {
     history.tried('n1', 'p4', 200)
     history.tried('n1', 'p1', 403)
     expect(history.found()).toEqual([
-      'people: p4 gets 200 for sharing a at n1, and 403 is due',
+      'people: p4 gets 200 for sharing a at n1, and 404 is due',
       'people: p1 gets 403 for sharing a at n1, and 200 is due'
     ])
   })
@@ -218,7 +290,11 @@ describe('of people a checker finds', () => {
   it('an owner who is refused, but not one who may be nobody any more', () => {
     const history = new SharedHistory()
     history.give('n1', 'p4', 'viewer', FORBIDDEN)
-    expect(history.found()).toEqual([expect.stringContaining('availability: share #4 at n1')])
+    history.give('n1', 'p4', 'viewer', HIDDEN)
+    expect(history.found()).toEqual([
+      expect.stringContaining('availability: share #4 at n1'),
+      expect.stringContaining('availability: share #5 at n1')
+    ])
     const other = new SharedHistory()
     other.as('n1', { kind: 'disable', user: 'p4' })
     other.give('n1', 'p4', 'viewer', { outcome: 'failed', status: 404, code: 'ERR_USER_NOT_FOUND' })

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { dueStatus, possibleValues, type Register, type Setting } from '../../checkers/people-rules.js'
+import {
+  dueSight,
+  dueStatus,
+  possibleValues,
+  type Register,
+  type Setting,
+  standingOf
+} from '../../checkers/people-rules.js'
 
 const ROLE: Register = { order: ['none', 'viewer', 'manager'], initial: 'none', isLeastIdle: true }
 const NEVER = Number.POSITIVE_INFINITY
@@ -44,18 +51,60 @@ describe('what was set', () => {
   })
 })
 
+const MANAGER = { role: 'manager', isInForce: true }
+const VIEWER = { role: 'viewer', isInForce: true }
+
+describe('what somebody is in an album', () => {
+  it('is the greatest of what was given to him and to all, as far as it is in force', () => {
+    const roles = { p2: MANAGER, p3: { ...MANAGER, isInForce: false }, everyone: VIEWER }
+    const of = (name: string) => standingOf({ owner: 'p1', roles }, name)
+    expect(['p1', 'p2', 'p3', 'p4'].map(of)).toEqual(['owner', 'manager', 'viewer', 'viewer'])
+    expect(standingOf({ owner: 'p1', roles: { p2: MANAGER } }, 'p3')).toBe('none')
+  })
+})
+
 describe('who wants to share an album', () => {
-  const owner = { role: 'user', state: 'open', isOwner: true, inAlbum: undefined }
+  const account = { role: 'user', state: 'open' }
 
   it('may as its owner or as a manager', () => {
-    expect(dueStatus(owner)).toBe(200)
-    expect(dueStatus({ ...owner, isOwner: false, inAlbum: 'manager' })).toBe(200)
-    expect(dueStatus({ ...owner, isOwner: false, inAlbum: 'contributor' })).toBe(403)
-    expect(dueStatus({ ...owner, isOwner: false })).toBe(403)
+    expect(dueStatus({ ...account, inAlbum: 'owner' })).toBe(200)
+    expect(dueStatus({ ...account, inAlbum: 'manager' })).toBe(200)
+  })
+
+  it('is told that he may not where he sees it, and that there is none where he does not', () => {
+    expect(dueStatus({ ...account, inAlbum: 'contributor' })).toBe(403)
+    expect(dueStatus({ ...account, inAlbum: 'none' })).toBe(404)
   })
 
   it('may not as a guest, and not at all with an account that is disabled', () => {
-    expect(dueStatus({ ...owner, role: 'guest' })).toBe(403)
-    expect(dueStatus({ ...owner, role: 'guest', state: 'disabled' })).toBe(401)
+    expect(dueStatus({ ...account, role: 'guest', inAlbum: 'owner' })).toBe(403)
+    expect(dueStatus({ ...account, role: 'guest', state: 'disabled', inAlbum: 'owner' })).toBe(401)
+  })
+})
+
+describe('what somebody is to see', () => {
+  const owners = new Map([
+    ['mine', 'p2'],
+    ['shared', 'p1'],
+    ['hidden', 'p1']
+  ])
+  const albums = [
+    { album: 'open', owner: 'p1', roles: { p2: VIEWER }, photos: ['shared'] },
+    {
+      album: 'closed',
+      owner: 'p1',
+      roles: { p2: { ...VIEWER, isInForce: false } },
+      photos: ['shared', 'hidden', 'mine']
+    }
+  ]
+
+  it('are his own photos and those in albums that are open to him', () => {
+    const { photos, albums: open } = dueSight({ owners, albums }, 'p2')
+    expect([...photos].sort()).toEqual(['mine', 'shared'])
+    expect([...open]).toEqual(['open'])
+  })
+
+  it('is nothing for who was given nothing', () => {
+    expect(dueSight({ owners, albums }, 'root')).toEqual({ photos: new Set(), albums: new Set() })
   })
 })
