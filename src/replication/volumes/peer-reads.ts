@@ -160,10 +160,11 @@ export class PeerReads {
     const stalled = new AbortController()
     const { signal, cancel } = deadline(clock, READ_MS_MAX, stalled.signal)
     // not while whoever reads takes his time
-    const awaitPiece = (): (() => void) =>
-      clock.schedule(PIECE_MS_MAX, () => {
-        stalled.abort(new SheafError('ERR_PEER_UNREACHABLE', 'the other node has sent nothing for too long'))
-      })
+    const awaitPiece = (): (() => void) => {
+      const late = deadline(clock, PIECE_MS_MAX)
+      late.signal.addEventListener('abort', () => stalled.abort(late.signal.reason), { once: true })
+      return late.cancel
+    }
     let hasCome = awaitPiece()
     let at = from
     let pending: Uint8Array = new Uint8Array()
