@@ -127,6 +127,9 @@ export interface Found {
  */
 export type ChangeListener = (changes: readonly RecordChange[]) => void
 
+/** Called before a batch is written, with the records that it changes; it may yet fail. */
+export type ComingListener = (changes: readonly RecordChange[]) => void
+
 /**
  * `failed`: nothing is read or written until `reopen`. `filling`: accepts groups, but answers no reads until the log has
  * been replayed, because answers would be out of date.
@@ -175,6 +178,7 @@ export class Directory implements Startable {
   /** The record formats of this program. */
   readonly formats: RecordFormats
   readonly #listeners = new Set<ChangeListener>()
+  readonly #comingListeners = new Set<ComingListener>()
   readonly #opaqueListeners = new Set<(keys: readonly RecordKey[]) => void>()
   #state: DirectoryState = 'closed'
   #opened: OpenRows | undefined
@@ -644,6 +648,16 @@ export class Directory implements Startable {
     return () => this.#listeners.delete(listener)
   }
 
+  /**
+   * For what must not be behind the rows: a read may find what a batch has written before {@link onChange} tells of it.
+   *
+   * @returns a function that removes the listener
+   */
+  onComing(listener: ComingListener): () => void {
+    this.#comingListeners.add(listener)
+    return () => this.#comingListeners.delete(listener)
+  }
+
   /** Calls the listener with the keys of records that can be read no more. @returns a function that removes it */
   onOpaque(listener: (keys: readonly RecordKey[]) => void): () => void {
     this.#opaqueListeners.add(listener)
@@ -717,10 +731,11 @@ export class Directory implements Startable {
     await this.#layOut(database, folds, from)
     const hidden = { folds: opaque.folds, verbatim: [...opaque.verbatim, ...verbatim, ...refused] }
     const plan = planBatch(view, folds, applied, this.#age(), hidden)
+    if (plan.changes.length > 0) this.#notify(this.#comingListeners, plan.changes)
     if (plan.operations.length > 0) await database.batch(plan.operations)
     view.commit(plan)
     for (const { record } of records) for (const { hlc } of record.entries) this.#observe(hlc)
-    if (plan.changes.length > 0) this.#notify(plan.changes)
+    if (plan.changes.length > 0) this.#notify(this.#listeners, plan.changes)
     if (plan.opaque.length > 0) this.#noteOpaque(plan.opaque)
     return plan.changes.length
   }
@@ -751,8 +766,8 @@ export class Directory implements Startable {
     for (const listener of this.#opaqueListeners) listener(keys)
   }
 
-  #notify(changes: readonly RecordChange[]): void {
-    for (const listener of this.#listeners) {
+  #notify(listeners: ReadonlySet<ChangeListener>, changes: readonly RecordChange[]): void {
+    for (const listener of listeners) {
       try {
         listener(changes)
       } catch (err) {
