@@ -5,6 +5,7 @@ import type { Random } from '../core/random.js'
 import type { Directory } from '../directory/directory.js'
 import type { Doer } from '../domain/access.js'
 import { API_KEY_KIND, viewApiKey } from '../domain/api-key.js'
+import type { Signup } from '../domain/invite.js'
 import type { RecordKey } from '../domain/record.js'
 import { SESSION_KIND, viewSession } from '../domain/session-record.js'
 import {
@@ -12,7 +13,6 @@ import {
   SETTINGS_KEY,
   type Settings,
   type SettingsEdit,
-  type Signup,
   viewSettings
 } from '../domain/settings-record.js'
 import type { RecordWriter } from '../store/record-writer.js'

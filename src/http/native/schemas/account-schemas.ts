@@ -1,5 +1,6 @@
 import { ACCOUNT_STATES, ROLES } from '../../../domain/access.js'
 import { API_KEY_SCOPES } from '../../../domain/api-key.js'
+import { SIGNUPS } from '../../../domain/invite.js'
 import {
   CREDENTIAL_LABEL_CHARACTERS_MAX,
   DISPLAY_CHARACTERS_MAX,
@@ -9,7 +10,6 @@ import {
   USER_NAME_CHARACTERS_MAX
 } from '../../../domain/limits.js'
 import { RIGHTS } from '../../../domain/rights.js'
-import { SIGNUPS } from '../../../domain/settings-record.js'
 import {
   array,
   BYTES,
