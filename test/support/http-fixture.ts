@@ -81,6 +81,7 @@ export interface HttpFixtureInit {
   readonly openCluster?: boolean
   /** Who may make an account for himself. */
   readonly signup?: Signup
+  readonly legacyApi?: boolean
   /** How many photos are changed before there is a job. */
   readonly batches?: Partial<BatchesInit>
   /** The node has kept up with others, so that it is an alarm when graves end what lives here. */
@@ -292,6 +293,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       operatorToken: OPERATOR_TOKEN,
       maxUploadBytes,
       metricsToken: init.metricsToken,
+      legacyApi: init.legacyApi,
       ...(init.allowHosts === undefined ? {} : { allowHosts: init.allowHosts }),
       ...(init.trustProxies === undefined ? {} : { trustProxies: init.trustProxies }),
       ...(init.timeouts === undefined ? {} : { timeouts: init.timeouts })
