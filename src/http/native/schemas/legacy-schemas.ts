@@ -186,6 +186,7 @@ export const legacyUploadSchema: Schema = {
       'ERR_ATTRIBUTES_TOO_LARGE',
       'ERR_TOO_MANY_ALBUMS',
       'ERR_TOO_FEW_COPIES',
+      'ERR_QUOTA_EXCEEDED',
       ...FOLDER_CODES,
       ...RECORD_WRITE
     )
