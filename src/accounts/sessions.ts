@@ -206,6 +206,16 @@ export class Sessions {
     return this.#begin({ userId, password: { ...right.password, credential } }, from.label)
   }
 
+  /** @throws `ERR_BAD_CREDENTIALS`, `ERR_ACCOUNT_DISABLED`, `ERR_TOO_MANY_TRIES`, `ERR_OVERLOADED` */
+  async requirePassword(userId: UserId, password: string, address: string): Promise<void> {
+    const { tries } = this.#components
+    const attempt = { name: userId, address, device: userId }
+    tries.begin(attempt)
+    if ((await this.#proveByPassword(userId, password, address)) === undefined)
+      throw new SheafError('ERR_BAD_CREDENTIALS', 'the password is wrong')
+    tries.succeeded(attempt)
+  }
+
   /**
    * @param id - undefined: nobody, which takes as long
    * @returns undefined when the password is wrong

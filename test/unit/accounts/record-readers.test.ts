@@ -9,6 +9,7 @@ const SOURCE = fileURLToPath(new URL('../../../src/', import.meta.url))
 const READERS: Readonly<Record<string, string>> = {
   'accounts/account-catalog.ts': 'kind',
   'accounts/owned-records.ts': 'kind',
+  'admin/closed-accounts.ts': 'ALBUM_KIND',
   'cluster/members/member-records.ts': 'MEMBER_KIND',
   'photos/albums/album-catalog.ts': 'ALBUM_KIND',
   'photos/photos.ts': "'photo'",
