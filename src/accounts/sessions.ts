@@ -211,7 +211,7 @@ export class Sessions {
    *
    * @throws `ERR_BAD_CREDENTIALS`, `ERR_ACCOUNT_DISABLED`, `ERR_TOO_MANY_TRIES`, `ERR_OVERLOADED`
    */
-  async confirm(userId: UserId, password: string, address: string): Promise<void> {
+  async requirePassword(userId: UserId, password: string, address: string): Promise<void> {
     const attempt = { name: userId, address, device: userId }
     this.#components.tries.begin(attempt)
     if ((await this.#proveByPassword(userId, password, address)) === undefined)

@@ -77,8 +77,8 @@ function addLegacyUsers(app: FastifyInstance, context: LegacyContext): void {
     { schema: legacyCloseSchema },
     async request => {
       const { userId } = legacyUser(request)
-      await sessions.confirm(userId, request.body.password, addressOf(request))
-      await users.setState(userId, 'closed', userId)
+      await sessions.requirePassword(userId, request.body.password, addressOf(request))
+      await users.close(userId, 'trash', userId)
       return { message: 'the account is closed' }
     }
   )

@@ -87,6 +87,10 @@ export const USER = object({
     description:
       'nodes that were cut off from each other have given it different rights, or its name to another one: the least counts'
   },
+  closed_until: {
+    ...nullable(TIME),
+    description: 'of a closed account: until then an administrator can open it again; null for all others'
+  },
   ...ROOM,
   created_at: TIME
 })
@@ -319,6 +323,41 @@ export const passwordSchema: Schema = {
   response: {
     200: json('changed', object({ status: { type: 'string', const: 'changed' } }), COOKIE_SET),
     ...problems(...LOGIN_CODES, 'ERR_USER_NOT_FOUND', ...RECORD_WRITE)
+  }
+}
+
+export const closeUserSchema: Schema = {
+  summary: 'Closes an account: one’s own, with the password; with `accounts` any other',
+  description:
+    'All that it has begun ends at once. For seven days an administrator can open it again; then its photos go to the trash, ' +
+    'or to the account that `photos` names, it leaves all albums, and nothing of it is left but its id.',
+  tags: TAGS,
+  rights: { needs: ['account'] },
+  params: USER_PARAMS,
+  body: object(
+    {
+      password: PASSWORD,
+      photos: {
+        ...TEXT,
+        pattern: '^(trash|to:.+)$',
+        maxLength: 3 + UNITS * USER_NAME_CHARACTERS_MAX,
+        default: 'trash',
+        description: '`trash`, or `to:` and the name or id of who gets them',
+        examples: ['trash']
+      }
+    },
+    ['password', 'photos']
+  ),
+  response: {
+    200: json('the account', USER),
+    ...problems(
+      'ERR_BAD_CREDENTIALS',
+      'ERR_ACCOUNT_DISABLED',
+      'ERR_TOO_MANY_TRIES',
+      'ERR_USER_NOT_FOUND',
+      'ERR_LAST_ADMIN',
+      ...RECORD_WRITE
+    )
   }
 }
 
