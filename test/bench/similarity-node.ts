@@ -60,7 +60,7 @@ export class VectorSet {
 
   *entries(): Generator<VectorEntry> {
     for (let n = 0; n < this.#init.count; n++) {
-      yield { id: idOf(n), version: n, vectors: new Map([['image', this.vector(n)]]) }
+      yield { id: idOf(n), version: n, audience: '-', vectors: new Map([['image', this.vector(n)]]) }
     }
   }
 }
