@@ -422,7 +422,7 @@ export class ShardReplica implements Startable {
 
   // --- the index ---
 
-  /** Opens the saved index. It may be outdated: drops stale entries, and tells it who sees the others; the scan that follows finds missing ones. */
+  /** Opens the saved index. It may be outdated: drops stale entries; the scan that follows finds missing ones, and who sees each. */
   async #openIndex(now: number, signal: AbortSignal): Promise<VectorIndex> {
     const { model, spaces } = this.#init
     const index = await this.#components.indexes.open({ model, spaces })
@@ -485,7 +485,6 @@ export class ShardReplica implements Startable {
       await this.#remove(
         ids.filter((id, i) => !this.#isIndexed(id, this.#featuresOf(stored[i])) || stored[i] === undefined)
       )
-      await this.#move(stored.map(livePhoto).filter(photo => photo !== undefined))
     })
   }
 

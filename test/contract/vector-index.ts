@@ -320,9 +320,11 @@ export function vectorIndexContract(name: string, setUp: (capacity: number) => P
       test('what moves is seen by others in the searches after, without being waited for', async () => {
         const held = clustered(400, cluster => (cluster < 10 ? FAMILY : CLUB))
         await add(held)
+        const adding = index.add(entries(500))
         const moving = move(held.slice(0, 200), OWN)
+        await expectSeen(held, [OWN], 400)
         await expectSeen(held, [FAMILY], 400)
-        await moving
+        await Promise.all([adding, moving])
         await expectSeen(held, [OWN], 400)
         for (const { id } of held) expect(index.audience(id)).toBe(audiences.get(id))
         await move([...held.slice(0, 5), ...entries(1)], CLUB)
