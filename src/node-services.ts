@@ -255,6 +255,7 @@ export class NodeServices implements Startable {
           directory,
           reader,
           writer,
+          viewers: this.viewers,
           fileSystem,
           onNeedles: listener => volumes.onGrowth(listener),
           isReplicating: () => (cluster?.shipping.progress().backlogBytes ?? 0) > 0,

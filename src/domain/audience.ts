@@ -26,6 +26,9 @@ export interface Person {
   readonly role: Role
 }
 
+/** Somebody who looks for photos: one with an account, or one of those without. */
+export type Onlooker = Person | 'public'
+
 /** Whose an album is, and who else may do what with it. */
 export interface AlbumAudience {
   readonly owner: UserId | 'everyone'

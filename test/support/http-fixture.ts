@@ -222,6 +222,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       directory,
       reader,
       writer,
+      viewers,
       analyzer,
       onNeedles: () => () => {},
       indexes: new ExactVectorIndexes(),

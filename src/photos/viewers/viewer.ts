@@ -1,5 +1,5 @@
 import { SheafError } from '../../core/errors.js'
-import type { AudienceSet } from '../../domain/audience.js'
+import type { AudienceSet, Onlooker } from '../../domain/audience.js'
 import { type AlbumAct, type PhotoAct, type PhotoAudience, photoAudience } from '../../domain/audience.js'
 import type { AlbumId } from '../../domain/ids.js'
 import type { Photo } from '../../domain/photo.js'
@@ -7,6 +7,8 @@ import { photoNotFound } from '../../store/record-writer.js'
 
 /** Somebody for whom photos are read and changed. All that does so asks the viewer, and only that decides. */
 export interface Viewer {
+  /** Who it is, as other nodes are told; undefined: one who sees all. */
+  readonly onlooker: Onlooker | undefined
   may(act: PhotoAct, audience: PhotoAudience): boolean
   /** @param id - of an album, a deleted one or one that is not known here as well: nobody may do anything with that */
   mayWithAlbum(act: AlbumAct, id: AlbumId): boolean
@@ -18,6 +20,7 @@ export interface Viewer {
 
 /** The node itself, and everybody where there are no accounts. */
 export const ALL_SEEING: Viewer = {
+  onlooker: undefined,
   may: () => true,
   mayWithAlbum: () => true,
   audiences: async () => undefined,

@@ -139,6 +139,7 @@ export class Viewers implements Startable {
     }
     const unowned = (): Settings['unowned'] => this.#unownedNow()
     return {
+      onlooker: person ?? 'public',
       may: (act, audience) => mayWithPhoto(act, audience, person, { unowned: unowned(), albumOf }),
       mayWithAlbum: (act, id) => {
         const album = this.#album(id)

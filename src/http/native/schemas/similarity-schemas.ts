@@ -42,6 +42,7 @@ const SCORE: Schema = { type: 'number', minimum: -1, maximum: 1, description: 'c
 
 export const SEARCHED: readonly ErrorCode[] = [
   'ERR_MODEL_UNAVAILABLE',
+  'ERR_INDEX_BUILDING',
   'ERR_INDEX_UNAVAILABLE',
   'ERR_ANALYST_UNAVAILABLE',
   'ERR_DIRECTORY_UNAVAILABLE',
