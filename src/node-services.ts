@@ -13,6 +13,7 @@ import type { FileSystem } from './core/file-system.js'
 import type { Startable } from './core/lifecycle.js'
 import type { Logger } from './core/log.js'
 import type { Random } from './core/random.js'
+import type { GroupGrantee } from './domain/acl.js'
 import type { PhotoId, UserId } from './domain/ids.js'
 import { PHOTO_KIND } from './domain/photo.js'
 import type { Settings } from './domain/settings-record.js'
@@ -225,13 +226,16 @@ export class NodeServices implements Startable {
         components.accounts.init
       )
     const unowned = (): Settings['unowned'] => this.accounts?.settings.unowned ?? 'everyone'
-    this.viewers = new Viewers({ directory, clock, log, unowned })
+    const groupsOf = (id: UserId): readonly GroupGrantee[] => this.accounts?.groups.of(id) ?? []
+    this.viewers = new Viewers({ directory, clock, log, unowned, groupsOf })
     this.shares = new AlbumShares({
       directory,
       writer,
       clock,
       unowned,
-      isOpen: id => this.accounts?.users.isOpen(id) === true
+      isOpen: id => this.accounts?.users.isOpen(id) === true,
+      groupsOf,
+      isGroup: id => this.accounts?.groups.nameOf(id) !== undefined
     })
     this.lists = new LibraryLists({
       directory,

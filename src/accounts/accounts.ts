@@ -5,6 +5,7 @@ import type { Random } from '../core/random.js'
 import type { Directory } from '../directory/directory.js'
 import type { Doer } from '../domain/access.js'
 import { API_KEY_KIND, viewApiKey } from '../domain/api-key.js'
+import type { UserId } from '../domain/ids.js'
 import type { RecordKey } from '../domain/record.js'
 import { SESSION_KIND, viewSession } from '../domain/session-record.js'
 import {
@@ -17,6 +18,8 @@ import {
 import type { RecordWriter } from '../store/record-writer.js'
 import { AccountCatalog } from './account-catalog.js'
 import { ApiKeys } from './api-keys.js'
+import { GroupCatalog } from './group-catalog.js'
+import { Groups } from './groups.js'
 import { OwnedRecords } from './owned-records.js'
 import { type HashingCost, Passwords } from './passwords.js'
 import { type Authenticated, Principals } from './principals.js'
@@ -57,12 +60,14 @@ export interface AccountsInit {
 /** Who people are on this cluster: accounts, log-ins, API keys, and whom a request is from. */
 export class Accounts implements Startable {
   readonly users: Users
+  readonly groups: Groups
   readonly sessions: Sessions
   readonly apiKeys: ApiKeys
   readonly tokens: Tokens
   readonly #components: AccountsComponents
   readonly #auth: AccountsInit['auth']
   readonly #catalog: AccountCatalog
+  readonly #groupCatalog: GroupCatalog
   readonly #principals: Principals
   readonly #owned: readonly OwnedRecords[]
 
@@ -92,6 +97,9 @@ export class Accounts implements Startable {
     const shared = { ...components, lookup, catalog: this.#catalog, tokens: this.tokens, passwords }
     this.#principals = new Principals(shared)
     this.users = new Users({ ...shared, isOpenCluster })
+    this.#groupCatalog = new GroupCatalog(components)
+    const isOpen = (id: UserId): boolean => this.#catalog.isOpen(id)
+    this.groups = new Groups({ ...components, catalog: this.#groupCatalog, isOpen })
     const tries = new Tries({ clock })
     this.sessions = new Sessions({ ...shared, owned: ofSessions, tries, principals: this.#principals }, init)
     this.apiKeys = new ApiKeys({ ...shared, owned: ofKeys })
@@ -99,11 +107,11 @@ export class Accounts implements Startable {
 
   /** @throws `ERR_DIRECTORY_UNAVAILABLE` */
   async start(): Promise<void> {
-    for (const part of [this.#catalog, this.#principals, ...this.#owned]) await part.start()
+    for (const part of [this.#catalog, this.#groupCatalog, this.#principals, ...this.#owned]) await part.start()
   }
 
   async stop(): Promise<void> {
-    for (const part of [...this.#owned, this.#principals, this.#catalog]) await part.stop()
+    for (const part of [...this.#owned, this.#principals, this.#groupCatalog, this.#catalog]) await part.stop()
   }
 
   /** Whether requests need an account. */

@@ -25,6 +25,8 @@ delete /v1/admin/jobs/{id}: jobs
 delete /v1/admin/members/{id}: operate
 delete /v1/albums/{id}/shares/{principal}: share
 delete /v1/albums/{id}: delete
+delete /v1/groups/{id}/members/{user}: share
+delete /v1/groups/{id}: share
 delete /v1/keys/{id}: account
 delete /v1/sessions/{id}: account
 get /: nothing
@@ -63,6 +65,8 @@ get /v1/albums/{id}/conflicts: read
 get /v1/albums/{id}/shares: read
 get /v1/albums/{id}: read
 get /v1/albums: read
+get /v1/groups/{id}: account
+get /v1/groups: account
 get /v1/keys: account
 get /v1/sessions: account
 get /v1/tokens/keys: nothing
@@ -74,6 +78,7 @@ head /photo/{id}: read
 head /sync/full-dump: read
 patch /photo/{id}/meta: edit
 patch /v1/albums/{id}: edit
+patch /v1/groups/{id}: share
 patch /v1/users/{id}: account
 post /duplicates/distinct: edit
 post /duplicates/resolve: edit delete
@@ -101,6 +106,7 @@ post /v1/albums/{id}/conflicts/{n}/restore: edit
 post /v1/albums/{id}/photos: edit
 post /v1/albums/{id}/undelete: edit
 post /v1/albums: edit
+post /v1/groups: share
 post /v1/keys: account
 post /v1/photos/batch: edit delete
 post /v1/photos/exists: read
@@ -110,6 +116,7 @@ post /v1/tokens: nothing
 post /v1/users: accounts
 put /v1/albums/{id}/owner: share
 put /v1/albums/{id}/shares/{principal}: share
+put /v1/groups/{id}/members/{user}: share
 put /v1/photos: upload
 put /v1/users/{id}/password: account
 put /v1/users/{id}/role: accounts

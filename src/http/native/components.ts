@@ -69,7 +69,16 @@ export interface HttpComponents {
   /** Absent where nobody can have one: on a node that only reads a folder. */
   readonly accounts?: Pick<
     Accounts,
-    'isRequired' | 'haveBeen' | 'admins' | 'authenticate' | 'remembered' | 'users' | 'sessions' | 'apiKeys' | 'tokens'
+    | 'isRequired'
+    | 'haveBeen'
+    | 'admins'
+    | 'authenticate'
+    | 'remembered'
+    | 'users'
+    | 'groups'
+    | 'sessions'
+    | 'apiKeys'
+    | 'tokens'
   >
   readonly albums: Pick<
     Albums,
