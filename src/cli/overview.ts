@@ -25,6 +25,5 @@ Look after the cluster
 Have accounts
   login, logout       log in to a node, and out of it
   whoami, user, key   as whom one asks; accounts of people; API keys of programs
-  group               groups of people, to whom albums can be opened
-Also: archive, rebuild-directory, log-level, session, version, completion.
+Also: group, archive, rebuild-directory, log-level, session, version, completion.
 `

@@ -68,7 +68,7 @@ export function granteeOf(id: UserId): Grantee {
 }
 
 export function granteeOfGroup(id: GroupId): GroupGrantee {
-  return `${GROUP_PREFIX}${id}` as GroupGrantee
+  return `${GROUP_PREFIX}${id}`
 }
 
 /**

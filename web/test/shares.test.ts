@@ -59,6 +59,9 @@ test('everybody has a name, and what is refused is told for albums', () => {
   )
   expect(nameOf({ principal: 'everyone', user: null, group: null })).toBe('Everyone who has an account')
   expect(nameOf({ principal: 'public', user: null, group: null })).toBe('Everyone, also without an account')
+  const group = { group_id: '1', name: 'Family' }
+  expect(nameOf({ principal: 'group:1', user: null, group })).toBe('Group “Family”')
+  expect(nameOf({ principal: 'group:1', user: null, group: { ...group, name: null } })).toBe('A group that is deleted')
   expect(refusal({ code: 'ERR_FORBIDDEN', detail: '' })).toMatch(/no manager of this album/)
   expect(refusal({ code: 'ERR_DISK_FULL', detail: '' })).toMatch(/disk of this machine is full/)
 })
