@@ -9,13 +9,16 @@ import { kill, killAll, pause, stop } from './nemeses/processes.js'
 import { checkPlan, type Plan, PlanError } from './plan.js'
 import { bytes } from './workloads/bytes.js'
 import { mixed } from './workloads/mixed.js'
+import { people } from './workloads/people.js'
 import { register } from './workloads/register.js'
+import { search } from './workloads/search.js'
+import { session } from './workloads/session.js'
 import { set } from './workloads/set.js'
 import type { Workload } from './workloads/workload.js'
 
 /** All that there is to put together. */
 export const DRIVERS: readonly Driver[] = [processDriver, netnsDriver]
-export const WORKLOADS: readonly Workload[] = [register, set, bytes, mixed]
+export const WORKLOADS: readonly Workload[] = [register, set, bytes, session, search, people, mixed]
 export const NEMESES: readonly Nemesis[] = [
   kill,
   killAll,
@@ -50,6 +53,9 @@ export function scenarioOf(plan: Plan): Scenario {
     if (!driver.can.includes(needs))
       throw new PlanError(`the driver ${driver.name} cannot ${needs}, which ${name} needs`)
   }
+  const { secondsMax } = workload
+  if (secondsMax !== undefined && plan.seconds > secondsMax)
+    throw new PlanError(`--seconds may be at most ${secondsMax} with the workload ${workload.name}`)
   const parts = nemeses.some(({ needs }) => needs === 'cut')
   // two sides that edit the same records make conflicts
   const conflicts = parts && workload.name === 'register' ? ['conflicts'] : []

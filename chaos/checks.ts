@@ -4,10 +4,14 @@
  */
 import { type Availability, judgeAvailability } from '../test/checkers/availability.js'
 import { judgePhoto, rankOf, type ShownPhoto } from '../test/checkers/photo-rules.js'
-import { noiseBytes, sha256Hex } from '../test/support/photo-maker.js'
+import { judgeCoverage, judgeIndex, type SearchAnswer } from '../test/checkers/search-rules.js'
+import { sha256Hex } from '../test/support/photo-maker.js'
 import type { FinalPhoto, LineOf, Upload } from './history.js'
+import { mayBeHidden, mayBeNobody, mayBeRefused } from './people-checks.js'
+import type { SharingHistory } from './sharing-history.js'
 import type { Operation, Timeline } from './timeline.js'
 import type { ToldWrites } from './told-writes.js'
+import { bytesOf } from './uploaded-bytes.js'
 
 /** What a node keeps of conflicts; where there are so many, some may be missing. */
 const CONFLICTS_MAX = 16
@@ -15,6 +19,10 @@ const CONFLICTS_MAX = 16
 const REUNION_MS = 15_000
 /** Until a node that was started on harmed files has all again. */
 const MENDING_MS = 15_000
+/** A photo that is so new may have come to one node that is asked and not to another. */
+const NEW_MS = 15_000
+/** Until a node that has started has loaded its model. */
+const LOADING_MS = 15_000
 
 /** Every read gives exactly the bytes that were uploaded. */
 export function checkBytes(
@@ -28,7 +36,7 @@ export function checkBytes(
     const upload = uploads.get(call.photo)
     if (upload === undefined) continue
     const [from, to] = call.range ?? [0, upload.byteCount]
-    const expected = noiseBytes(upload.seed, to).subarray(from)
+    const expected = bytesOf(upload).subarray(from, to)
     if (end.told?.byteCount === expected.length && end.told.sha256 === sha256Hex(expected)) continue
     problems.push(`fetch #${op} of ${call.photo} [${from}, ${to}) at ${node} gave other bytes`)
   }
@@ -128,14 +136,90 @@ export function checkDisks(disks: readonly LineOf<'disk'>[]): string[] {
   )
 }
 
+/** Searches tell truthfully of how much they are, and in the end find what lives. */
+export function checkSearches(
+  timeline: Timeline,
+  searched: readonly LineOf<'searched'>[],
+  finals: readonly LineOf<'final'>[],
+  told: ToldWrites
+): string[] {
+  const problems: string[] = []
+  const found = new Map<string, Map<string, number>>() // since when, by photo, by node
+  const mayBeDeleted = (photo: string, to: number): boolean =>
+    told.of(photo).some(({ kind, fate, beganMs }) => kind === 'delete' && fate !== 'failed' && beganMs <= to)
+  for (const { what, node, beganMs, endedMs, photos, coverage } of answersOf(timeline, searched)) {
+    const ofNode = found.get(node) ?? new Map<string, number>()
+    found.set(node, ofNode)
+    const before = [...ofNode].filter(([photo, at]) => {
+      return at + NEW_MS <= beganMs && timeline.wasQuiet(at - REUNION_MS, endedMs) && !mayBeDeleted(photo, endedMs)
+    })
+    const lacks = judgeCoverage(
+      { photos, coverage },
+      before.map(([photo]) => photo)
+    )
+    problems.push(...lacks.map(problem => `${what} at ${node}: ${problem}`))
+    for (const photo of photos) {
+      const since = ofNode.get(photo)
+      if (since === undefined || !timeline.wasQuiet(since - REUNION_MS, endedMs)) ofNode.set(photo, endedMs)
+    }
+  }
+  for (const node of new Set(searched.map(({ node }) => node))) {
+    const { photos = [], coverage } = searched.findLast(line => line.node === node) ?? {}
+    const live = finals.filter(final => final.node === node && final.seen.status === 200)
+    const answer = coverage === undefined ? undefined : { photos, coverage }
+    const wrong = judgeIndex(
+      answer,
+      live.map(({ photo }) => photo)
+    )
+    problems.push(...wrong.map(problem => `${node}: ${problem}, long after all agreed`))
+  }
+  return problems
+}
+
+interface Found extends SearchAnswer {
+  readonly what: string
+  readonly node: string
+  readonly beganMs: number
+  readonly endedMs: number
+}
+
+/** In the order in which they came. */
+function answersOf({ operations }: Timeline, searched: readonly LineOf<'searched'>[]): readonly Found[] {
+  const underLoad = operations.flatMap(({ op, node, call, beganMs, end }): Found[] => {
+    const { photos, coverage } = end?.told ?? {}
+    if (call.kind !== 'search' || end === undefined || photos === undefined || coverage === undefined) return []
+    return [{ what: `search #${op}`, node, beganMs, endedMs: end.atMs, photos, coverage }]
+  })
+  const atLast = searched.flatMap(({ node, atMs, photos, coverage }): Found[] => {
+    if (photos === undefined || coverage === undefined) return []
+    return [{ what: 'a search in the end', node, beganMs: atMs, endedMs: atMs, photos, coverage }]
+  })
+  return [...underLoad, ...atLast].sort((a, b) => a.endedMs - b.endedMs)
+}
+
 /** How each operation was served. */
 export function availabilityOf(
   timeline: Timeline,
   told: ToldWrites,
+  history: SharingHistory,
   deadlineMs: number
 ): ReadonlyMap<number, Availability> {
   const served = new Map<number, Availability>()
-  for (const operation of timeline.operations) {
+  const { operations } = timeline
+  const makers = new Map(
+    operations.flatMap(one =>
+      one.call.kind === 'makeAlbum' && one.end?.told?.album ? [[one.end.told.album, one] as const] : []
+    )
+  )
+  const haveAccounts = operations.some(({ call }) => call.as !== undefined)
+  // nobody asks elsewhere for an album that is not known
+  const isNewAlbum = ({ node, call, beganMs, end }: Operation): boolean => {
+    const maker = 'album' in call ? makers.get(call.album) : undefined
+    if (maker?.end === undefined || end === undefined) return false
+    const isNew = beganMs - maker.end.atMs < REUNION_MS
+    return maker.node !== node && (isNew || timeline.mayBeApart(node, maker.node, beganMs, end.atMs, REUNION_MS))
+  }
+  for (const operation of operations) {
     const { op, node, call, beganMs, end } = operation
     if (end === undefined) continue
     const writes = 'photo' in call ? told.of(call.photo) : []
@@ -151,11 +235,18 @@ export function availabilityOf(
         {
           deadlineMs,
           faultOfNode: timeline.troubleOf(node, beganMs, end.atMs),
-          mayBeUnknown: birth !== undefined && apart(birth.node),
+          mayBeUnknown:
+            (birth !== undefined && apart(birth.node)) ||
+            isNewAlbum(operation) ||
+            mayBeHidden(operation, history) ||
+            mayBeNobody(operation, history),
+          mayNotKnowAsker: haveAccounts && (mayBeDamaged || timeline.hadWrongClock(node, beganMs, end.atMs)),
+          mayBeRefused: mayBeRefused(operation, history),
           mayBeDeleted: writes.some(
             ({ kind, fate, beganMs: at }) => kind === 'delete' && fate !== 'failed' && at <= end.atMs
           ),
           mayBeDamaged,
+          mayLackModel: call.kind === 'search' && timeline.hasJustStarted(node, beganMs, LOADING_MS),
           // what begins well may end where a bit has flipped
           mayLackBytes: needsBytes && (mayBeDamaged || sources.some(source => apart(source.node)))
         }

@@ -44,7 +44,17 @@ const KINDS: Readonly<Record<Call['kind'], string>> = {
   look: 'looks',
   fetch: 'fetches',
   list: 'lists',
-  compact: 'compactions'
+  search: 'searches',
+  compact: 'compactions',
+  makeAlbum: 'albums',
+  fill: 'fills',
+  takeOut: 'takings',
+  share: 'shares',
+  unshare: 'unshares',
+  shares: 'sharings',
+  makeUser: 'accounts',
+  setRole: 'roles',
+  disable: 'disabledAccounts'
 }
 /** Phases with load. */
 const MEASURED: readonly Phase[] = ['calm', 'faults']
@@ -95,6 +105,10 @@ function reachedBy(
   const counts = linesOf(lines, 'count').map(({ name, value }) => [name, value] as const)
   return {
     ...countOf(done.map(({ call }) => KINDS[call.kind])),
+    wholeLists: done.filter(({ call, end }) => call.kind === 'list' && end?.told?.photos !== undefined).length,
+    wholeSearches: done.filter(({ end }) => end?.told?.coverage === 1).length,
+    refusals: timeline.operations.filter(({ end }) => end?.status === 401 || end?.status === 403).length,
+    hidings: timeline.operations.filter(({ call, end }) => call.as !== undefined && end?.status === 404).length,
     killsUnderWrite: underWrite(NOT_RUNNING),
     stopsUnderWrite: underWrite(STOPPED),
     pausesUnderLoad: pauses.length,

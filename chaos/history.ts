@@ -5,31 +5,71 @@
 import type { Clock } from '../test/checkers/session-rules.js'
 import type { Plan } from './plan.js'
 
-/** An upload can be made again from `seed`: its bytes are noise that no other upload of the run has. */
+/** An upload can be made again from `seed`: its bytes are noise, or a picture of noise, that no other upload of the run has. */
 export interface Upload {
   readonly name: string
   readonly seed: number
   readonly byteCount: number
   readonly sha256: string
   readonly key?: string
+  readonly isPicture?: true
 }
 
 /** What a client asks a node for. */
-export type Call =
-  | ({ readonly kind: 'upload' } & Upload)
-  | {
-      readonly kind: 'edit'
-      readonly photo: string
-      readonly name: string
-      readonly adds: readonly string[]
-      readonly removes: readonly string[]
-    }
-  | { readonly kind: 'delete' | 'undelete' | 'look'; readonly photo: string }
-  /** @param range - first byte and the one after the last; default: all */
-  | { readonly kind: 'fetch'; readonly photo: string; readonly range?: readonly [from: number, to: number] }
-  | { readonly kind: 'list' | 'compact' }
+export type Call = PhotoCall | PeopleCall
 
-const WRITES: readonly Call['kind'][] = ['upload', 'edit', 'delete', 'undelete']
+/** Of somebody who has an account, by name; undefined: there are no accounts. */
+interface Asker {
+  readonly as?: string
+}
+
+type PhotoCall = Asker &
+  (
+    | ({ readonly kind: 'upload' } & Upload)
+    | {
+        readonly kind: 'edit'
+        readonly photo: string
+        readonly name: string
+        readonly adds: readonly string[]
+        readonly removes: readonly string[]
+      }
+    | { readonly kind: 'delete' | 'undelete' | 'look'; readonly photo: string }
+    /** @param range - first byte and the one after the last; default: all */
+    | { readonly kind: 'fetch'; readonly photo: string; readonly range?: readonly [from: number, to: number] }
+    /** @param whole - all photos, as far as one page has them; default: the newest few */
+    | { readonly kind: 'list'; readonly whole?: true }
+    /** For all photos. */
+    | { readonly kind: 'search'; readonly words: string }
+    | { readonly kind: 'compact' }
+  )
+
+/** About accounts, albums, and who may do what with them. */
+type PeopleCall = Asker &
+  (
+    | { readonly kind: 'makeAlbum'; readonly title: string }
+    | { readonly kind: 'fill' | 'takeOut'; readonly album: string; readonly photo: string }
+    | { readonly kind: 'share'; readonly album: string; readonly to: string; readonly role: string }
+    | { readonly kind: 'unshare'; readonly album: string; readonly to: string }
+    | { readonly kind: 'shares'; readonly album: string }
+    | { readonly kind: 'makeUser'; readonly name: string }
+    | { readonly kind: 'setRole'; readonly user: string; readonly role: string }
+    | { readonly kind: 'disable'; readonly user: string }
+  )
+
+const WRITES: readonly Call['kind'][] = [
+  'upload',
+  'edit',
+  'delete',
+  'undelete',
+  'makeAlbum',
+  'fill',
+  'takeOut',
+  'share',
+  'unshare',
+  'makeUser',
+  'setRole',
+  'disable'
+]
 
 export function isWrite({ kind }: Call): boolean {
   return WRITES.includes(kind)
@@ -38,12 +78,21 @@ export function isWrite({ kind }: Call): boolean {
 /** The part of an answer that is judged. */
 export interface Told {
   readonly photo?: string
+  readonly album?: string
+  /** Those that a photo is in; undefined: none. */
+  readonly albums?: readonly string[]
+  /** Whether a photo was put into an album, or taken out, as was asked for. */
+  readonly isDone?: boolean
   readonly sha256?: string
   readonly byteCount?: number
   readonly name?: string
   readonly tags?: readonly string[]
   readonly generation?: number
   readonly clock?: Clock
+  /** All photos that the node lists or finds; undefined: there are more. */
+  readonly photos?: readonly string[]
+  /** How much of the index a search has asked, from 0 to 1. */
+  readonly coverage?: number
   /** Who wrote the version that is shown. */
   readonly actor?: string
 }
@@ -73,7 +122,14 @@ export interface VolumeFile {
 }
 
 export type Line =
-  | { readonly type: 'run'; readonly plan: Plan; readonly began: string; readonly node: string }
+  | {
+      readonly type: 'run'
+      readonly plan: Plan
+      readonly began: string
+      readonly node: string
+      /** Operations and faults are those of another run, or some of them. */
+      readonly isReplay?: true
+    }
   | { readonly type: 'phase'; readonly atMs: number; readonly phase: Phase }
   | { readonly type: 'begin'; readonly atMs: number; readonly op: number; readonly node: string; readonly call: Call }
   | {
@@ -90,10 +146,14 @@ export type Line =
       readonly error?: string
     }
   | { readonly type: 'node'; readonly atMs: number; readonly node: string; readonly state: NodeState }
+  /** The clock of a node was put forward or back; 0: it is right again. */
+  | { readonly type: 'clock'; readonly atMs: number; readonly node: string; readonly offsetMs: number }
   | {
       readonly type: 'fault'
       readonly atMs: number
       readonly nemesis: string
+      /** Of what it drew for this fault. */
+      readonly seed: number
       readonly what: string
       readonly state: 'begins' | 'ends'
       /** Ways that nothing gets along any more. */
@@ -104,6 +164,50 @@ export type Line =
   /** The harness itself was late, so that what it measured may be its own doing. */
   | { readonly type: 'lag'; readonly atMs: number; readonly ms: number }
   | { readonly type: 'final'; readonly node: string; readonly photo: string; readonly seen: FinalPhoto }
+  /** What a node answered to a search for everything when all was quiet. */
+  | ({ readonly type: 'searched'; readonly atMs: number; readonly node: string; readonly status: number } & Told)
+  /** An account in the end. */
+  | {
+      readonly type: 'account'
+      readonly node: string
+      readonly name: string
+      readonly role: string
+      readonly state: string
+    }
+  /** Who may do what with an album in the end, by name. */
+  | {
+      readonly type: 'shared'
+      readonly node: string
+      readonly album: string
+      readonly owner: string
+      readonly roles: Readonly<Record<string, { readonly role: string; readonly isInForce: boolean }>>
+    }
+  /** Somebody tried in the end to change that, in a way that changes nothing. */
+  | {
+      readonly type: 'tried'
+      readonly node: string
+      readonly album: string
+      readonly as: string
+      readonly status: number
+    }
+  /** Which photos are in an album in the end, as its owner sees it. */
+  | { readonly type: 'filled'; readonly node: string; readonly album: string; readonly photos: readonly string[] }
+  /** What somebody sees at a node in the end. */
+  | {
+      readonly type: 'sight'
+      readonly node: string
+      readonly as: string
+      /** Of the list of all photos; all else is empty where it is not 200. */
+      readonly status: number
+      readonly photos: readonly string[]
+      /** How many there are said to be. */
+      readonly total: number
+      readonly albums: readonly string[]
+      /** The photos that are listed as those of each album, open to him or not. */
+      readonly photosIn: Readonly<Record<string, readonly string[]>>
+      /** How each photo that anybody has is answered. */
+      readonly answers: Readonly<Record<string, { readonly meta: number; readonly bytes: number }>>
+    }
   | { readonly type: 'listed'; readonly node: string; readonly photos: readonly string[] }
   /** What lies on the disk of a node once all have ended. */
   | { readonly type: 'disk'; readonly node: string; readonly volumes: readonly VolumeFile[] }

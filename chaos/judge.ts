@@ -1,7 +1,18 @@
-import { availabilityOf, checkBytes, checkDisks, checkPhotos, checkSameness, checkSet } from './checks.js'
+import {
+  availabilityOf,
+  checkBytes,
+  checkDisks,
+  checkPhotos,
+  checkSameness,
+  checkSearches,
+  checkSet
+} from './checks.js'
 import { type Figures, figuresOf } from './figures.js'
 import { type Line, linesOf, type Upload } from './history.js'
+import { checkPeople } from './people-checks.js'
 import type { Plan } from './plan.js'
+import { SharingHistory } from './sharing-history.js'
+import { checkReads, checkSights } from './sight-checks.js'
 import { Timeline } from './timeline.js'
 import { ToldWrites } from './told-writes.js'
 
@@ -37,7 +48,8 @@ export function judge(lines: readonly Line[], plan: Plan, { deadlineMs, reaches 
   const told = new ToldWrites(lines, timeline)
   const finals = linesOf(lines, 'final')
   const haveConverged = linesOf(lines, 'converged').length > 0
-  const availability = availabilityOf(timeline, told, deadlineMs)
+  const history = new SharingHistory(timeline, finals)
+  const availability = availabilityOf(timeline, told, history, deadlineMs)
   const figures = figuresOf(lines, timeline, availability)
   // first, since it finds the uploads of photos of which nobody was told
   const ofSet = checkSet(timeline.operations, finals, linesOf(lines, 'listed'), told)
@@ -47,6 +59,12 @@ export function judge(lines: readonly Line[], plan: Plan, { deadlineMs, reaches 
     ...as('photos', checkPhotos(finals, told, haveConverged)),
     ...as('session', told.stale),
     ...as('bytes', checkBytes(timeline.operations, finals, uploadsByPhoto(timeline))),
+    ...as('search', checkSearches(timeline, linesOf(lines, 'searched'), finals, told)),
+    ...as('people', checkPeople(lines, timeline.operations, history, haveConverged)),
+    ...as('sight', [
+      ...checkReads(timeline.operations, history),
+      ...(haveConverged ? checkSights(lines, history) : [])
+    ]),
     ...as('convergence', haveConverged ? [...checkSameness(finals), ...checkDisks(linesOf(lines, 'disk'))] : []),
     ...as('availability', refusals(timeline, availability))
   ]

@@ -3,6 +3,8 @@ import type { Call, LineOf, Upload } from './history.js'
 /** A photo that a client was told of. */
 export interface KnownPhoto extends Upload {
   readonly photo: string
+  /** Who uploaded it, where there are accounts. */
+  readonly as?: string
   /** Asked for so far, with whatever outcome. */
   edits: number
   /** What its last delete or undelete was, as far as clients know. */
@@ -11,15 +13,26 @@ export interface KnownPhoto extends Upload {
   tags: readonly string[]
 }
 
+/** An album that a client was told of. */
+export interface KnownAlbum {
+  readonly album: string
+  readonly owner: string
+}
+
 /** What the clients of a run know; they share it, wherever they ask. */
 export class KnownPhotos {
   readonly #photos = new Map<string, KnownPhoto>()
   readonly #live: KnownPhoto[] = []
   readonly #deleted: KnownPhoto[] = []
+  readonly #albums: KnownAlbum[] = []
 
   /** The newest last. */
   get live(): readonly KnownPhoto[] {
     return this.#live
+  }
+
+  get albums(): readonly KnownAlbum[] {
+    return this.#albums
   }
 
   get deleted(): readonly KnownPhoto[] {
@@ -37,6 +50,8 @@ export class KnownPhotos {
 
   /** It was told how that ended. */
   end(call: Call, { outcome, told }: Pick<LineOf<'end'>, 'outcome' | 'told'>): void {
+    if (call.kind === 'makeAlbum' && outcome === 'ok' && told?.album !== undefined && call.as !== undefined)
+      this.#albums.push({ album: told.album, owner: call.as })
     if (call.kind === 'upload') {
       if (outcome !== 'ok' || told?.photo === undefined || this.#photos.has(told.photo)) return
       const { kind: _, ...upload } = call

@@ -3,6 +3,7 @@ import type { SeededRandom } from '../test/support/seeded-random.js'
 import type { Call, Line } from './history.js'
 import { type KnownPhoto, KnownPhotos } from './known-photos.js'
 import type { Ending } from './requests.js'
+import { nameIn, originsOf, renamed, type Schedule } from './schedule.js'
 import type { Workload } from './workloads/workload.js'
 
 export interface LoadComponents {
@@ -33,7 +34,7 @@ export class Load {
   readonly #components: LoadComponents
   readonly #known = new KnownPhotos()
   readonly #open = new Map<string, number>()
-  readonly #underWay = new Set<Promise<void>>()
+  readonly #underWay = new Set<Promise<unknown>>()
   #operations = 0
 
   constructor(components: LoadComponents) {
@@ -47,7 +48,7 @@ export class Load {
 
   /** @param rate - operations begun a second. @returns once the signal has aborted and all operations have ended */
   async run(rate: number, signal: AbortSignal): Promise<void> {
-    const { clock, random, nodes, isLeftAlone } = this.#components
+    const { clock, random, nodes } = this.#components
     const intervalMs = 1_000 / rate
     for (let due = clock.monotonic(); !signal.aborted; due += intervalMs) {
       const now = clock.monotonic()
@@ -55,9 +56,40 @@ export class Load {
       else if (now - due > CATCH_UP_MS) due = now
       const draws = random.fork()
       const node = draws.pick(nodes)
-      if ((this.#open.get(node) ?? 0) < OPEN_MAX && !isLeftAlone(node)) this.#begin(node, draws)
+      if (!this.#isSpared(node)) this.#begin(node, draws)
     }
     while (this.#underWay.size > 0) await Promise.all(this.#underWay)
+  }
+
+  /**
+   * Asks for what was asked for in another run, as long after the beginning as then, or as soon as what it needs is there.
+   *
+   * @returns once the signal has aborted and all operations have ended
+   */
+  async repeat({ operations, names }: Schedule, signal: AbortSignal): Promise<void> {
+    const { clock, record } = this.#components
+    const from = clock.monotonic()
+    const ends = new Map<number, Promise<Ending | undefined>>()
+    const told = new Map<number, string>()
+    let begun = 0
+    for (const { op, node, call, afterMs } of operations) {
+      await clock.sleep(Math.max(0, from + afterMs - clock.monotonic()), signal).catch(() => {})
+      if (signal.aborted) break
+      const origins = originsOf(call, names).flatMap(origin => ends.get(origin) ?? [])
+      const end = Promise.all(origins).then(async () => {
+        const again = renamed(call, names, origin => told.get(origin))
+        if (again === undefined || this.#isSpared(node)) return undefined
+        begun++
+        const ending = await this.#operate(node, again, op)
+        const name = nameIn(ending.told)
+        if (name !== undefined) told.set(op, name)
+        return ending
+      })
+      ends.set(op, end)
+      this.#watch(end)
+    }
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay)
+    record({ type: 'count', name: 'operationsLeftOut', value: operations.length - begun })
   }
 
   #begin(node: string, draws: SeededRandom): void {
@@ -65,11 +97,22 @@ export class Load {
     const number = ++this.#operations
     const call = workload.next(draws, this.#known, number)
     const elsewhere = draws.pick(nodes)
-    const task = this.#operate(node, call, number).then(async ({ outcome }) => {
+    const task = this.#operate(node, call, number).then(async ending => {
       // with a key, the same upload may be sent again wherever there is an answer to be had
-      if (call.kind === 'upload' && call.key !== undefined && outcome !== 'ok' && !isLeftAlone(elsewhere))
+      if (call.kind === 'upload' && call.key !== undefined && ending.outcome !== 'ok' && !isLeftAlone(elsewhere))
         await this.#operate(elsewhere, call, ++this.#operations)
+      const next = workload.follow?.(call, ending)
+      if (next !== undefined && !isLeftAlone(node)) await this.#operate(node, next, ++this.#operations)
     })
+    this.#watch(task)
+  }
+
+  /** Whether it is to be asked nothing now. */
+  #isSpared(node: string): boolean {
+    return (this.#open.get(node) ?? 0) >= OPEN_MAX || this.#components.isLeftAlone(node)
+  }
+
+  #watch(task: Promise<unknown>): void {
     this.#underWay.add(task)
     void task.finally(() => this.#underWay.delete(task))
   }

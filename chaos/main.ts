@@ -3,17 +3,17 @@
  * code is 0 only where every run passed; 1: one failed; 2: of the command line; 3: none failed, but not all could be judged.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { systemClock } from '../src/core/clock.js'
 import { systemRandom } from '../src/core/random.js'
-import { judgeFile, planIn, runPlan } from './campaign.js'
+import { HISTORY, judgeFile, recordingIn, runPlan, shrinkFile } from './campaign.js'
 import { DRIVERS, NEMESES, WORKLOADS } from './catalogue.js'
 import { HistoryFileError } from './history.js'
 import type { Result, Verdict } from './judge.js'
 import { MATRICES } from './matrix.js'
 import type { Capability } from './nemeses/nemesis.js'
-import { commandOf, type Plan, PlanError, titleOf } from './plan.js'
+import { type Plan, PlanError, replayCommand, titleOf } from './plan.js'
 import { problemLines } from './report-page.js'
 
 const USAGE = `npm run chaos -- [--driver process|netns] [--nodes 3] [--workload mixed] [--nemesis kill+pause|none]
@@ -21,7 +21,8 @@ const USAGE = `npm run chaos -- [--driver process|netns] [--nodes 3] [--workload
 npm run chaos -- --matrix smoke|ci [--out FOLDER]
 npm run chaos -- --list
 npm run chaos -- --judge FILE
-npm run chaos -- --replay FILE [--times 10] [--out FOLDER]`
+npm run chaos -- --replay FILE [--times 10] [--out FOLDER]
+npm run chaos -- --shrink FILE [--out FOLDER]`
 
 /** Runs of one replay. */
 const TIMES_MAX = 1_000
@@ -53,6 +54,7 @@ async function main(): Promise<Result> {
       matrix: { type: 'string' },
       judge: { type: 'string' },
       replay: { type: 'string' },
+      shrink: { type: 'string' },
       times: { type: 'string', default: '10' },
       list: { type: 'boolean' },
       help: { type: 'boolean', short: 'h' }
@@ -63,6 +65,7 @@ async function main(): Promise<Result> {
   if (values.list === true) return listAll()
   if (values.judge !== undefined) return tell(judgeFile(values.judge, dirname(resolve(values.judge))))
   if (values.replay !== undefined) return replay(values.replay, Number(values.times), out)
+  if (values.shrink !== undefined) return shrinkRun(values.shrink, out)
   if (values.matrix !== undefined) return runMatrix(values.matrix, Number(values.seed), out)
   const { driver, workload, nemesis } = values
   return run(
@@ -87,14 +90,25 @@ async function run(plan: Plan, out: string): Promise<Result> {
 async function replay(path: string, times: number, out: string): Promise<Result> {
   if (!Number.isInteger(times) || times < 1 || times > TIMES_MAX)
     throw new PlanError(`--times must be a whole number from 1 to ${TIMES_MAX}`)
-  const plan = planIn(path)
+  const { plan, schedule } = recordingIn(path)
+  const name = basename(dirname(resolve(path)))
   const results: Result[] = []
   for (let i = 1; i <= times; i++) {
-    const folder = join(out, `replay-${plan.seed}-${i}`)
-    results.push(tell(await runPlan(plan, folder, components), folder))
+    // another folder than that of the recording, which would be written over
+    const folder = join(out, `${name}-again-${i}`)
+    results.push(tell(await runPlan(plan, folder, components, schedule), folder))
   }
-  say(`${results.filter(result => result === 'pass').length} of ${times} runs passed`)
+  const count = (result: Result): number => results.filter(each => each === result).length
+  say(`of ${times} runs ${count('pass')} passed, ${count('fail')} failed, ${count('unknown')} could not be judged`)
   return worstOf(results)
+}
+
+async function shrinkRun(path: string, out: string): Promise<Result> {
+  const name = basename(dirname(resolve(path)))
+  const smallest = await shrinkFile(path, number => join(out, `${name}-smaller-${number}`), components)
+  if (smallest !== undefined) return tell(judgeFile(join(smallest, HISTORY), smallest), smallest)
+  say('the run does not fail when it is replayed; --replay says how often it does')
+  return 'unknown'
 }
 
 /** Writes its table after each run, so that one that is cut short has said what it found. */
@@ -138,7 +152,7 @@ function tell(verdict: Verdict, folder?: string): Result {
   for (const line of verdict.obstacles) say(`  could not judge: ${line}`)
   say(`  ${summary(verdict)}`)
   if (folder !== undefined) say(`  ${join(folder, 'report.html')}`)
-  if (verdict.result !== 'pass') say(`  ${commandOf(verdict.plan)}`)
+  if (verdict.result !== 'pass' && folder !== undefined) say(`  ${replayCommand(join(folder, HISTORY))}`)
   return verdict.result
 }
 

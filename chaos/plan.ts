@@ -50,13 +50,23 @@ export function checkPlan(plan: Plan, { drivers, workloads, nemeses }: PlanNames
   return plan
 }
 
-/** @returns the arguments of `npm run chaos --` that make the run again */
+/** @returns the arguments of `npm run chaos --` that make another run of the same kind, from the same seed */
 export function commandOf({ driver, nodes, workload, nemeses, seconds, seed, rate }: Plan): string {
   const nemesis = nemeses.length === 0 ? 'none' : nemeses.join('+')
   const flags = { driver, nodes, workload, nemesis, seconds, seed, rate }
   return `npm run chaos -- ${Object.entries(flags)
     .map(([flag, value]) => `--${flag} ${value}`)
     .join(' ')}`
+}
+
+/** @param path - of a history */
+export function judgeCommand(path: string): string {
+  return `npm run chaos -- --judge ${quoted(path)}`
+}
+
+/** @param path - of a history */
+export function replayCommand(path: string): string {
+  return `npm run chaos -- --replay ${quoted(path)} --times 10`
 }
 
 /** A few words that name the run among others. */
@@ -67,4 +77,9 @@ export function titleOf({ driver, nodes, workload, nemeses, seconds, seed }: Pla
 
 function requireName(what: string, name: string, known: readonly string[]): void {
   if (!known.includes(name)) throw new PlanError(`no ${what} is called ${name}; there are ${known.join(', ')}`)
+}
+
+/** For a shell. */
+function quoted(path: string): string {
+  return /^[\w./+-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`
 }

@@ -1,7 +1,7 @@
 import type { Latency } from './figures.js'
 import { type Line, linesOf } from './history.js'
 import type { Verdict } from './judge.js'
-import { commandOf, titleOf } from './plan.js'
+import { commandOf, judgeCommand, replayCommand, titleOf } from './plan.js'
 import { NOT_RUNNING, STANDING_STILL, STOPPED, Timeline } from './timeline.js'
 
 /** As many of each checker; the rest stands in the verdict. */
@@ -23,10 +23,13 @@ svg { width: 100%; height: auto; font: 11px system-ui, sans-serif } svg text { f
 li { overflow-wrap: anywhere }
 `
 
-/** @returns one self-contained page: what was done to whom and when, how it was served, and what was wrong */
-export function reportPage(verdict: Verdict, lines: readonly Line[]): string {
+/**
+ * @param path - of the history
+ * @returns one self-contained page: what was done to whom and when, how it was served, and what was wrong
+ */
+export function reportPage(verdict: Verdict, lines: readonly Line[], path: string): string {
   const { plan, result, problems, obstacles, figures } = verdict
-  const command = commandOf(plan)
+  const isReplay = linesOf(lines, 'run').some(run => run.isReplay)
   const { outcomes, convergenceMs } = figures
   const facts: readonly (readonly [string, string | number])[] = [
     ['operations', `${figures.operations}, ${figures.operationsPerSecond} a second`],
@@ -57,9 +60,9 @@ ${figures.service
   })
   .join('\n')}</table>
 <h2>Again</h2>
-<p>The same history, judged again: always the same verdict.</p><pre>npm run chaos -- --judge history.jsonl</pre>
-<p>The same schedule of operations and faults, not the same interleaving:</p><pre>${escaped(command)}
-npm run chaos -- --replay history.jsonl --times 10</pre>
+<p>The same history, judged again: always the same verdict.</p><pre>${escaped(judgeCommand(path))}</pre>
+<p>The same operations and faults at the same times, not the same interleaving:</p><pre>${escaped(replayCommand(path))}</pre>
+${isReplay ? '' : `<p>A run like it: the same draws, on what is known by then:</p><pre>${escaped(commandOf(plan))}</pre>`}
 ${problems.length === 0 ? '' : '<p>The logs of the nodes lie beside this page.</p>'}
 </body></html>
 `

@@ -6,9 +6,11 @@ import type { Deployment, Driver } from './drivers/driver.js'
 import { readAll } from './final-reads.js'
 import type { Call, Line, Phase } from './history.js'
 import { Load } from './load.js'
-import { type Nemesis, torment } from './nemeses/nemesis.js'
+import { type Nemesis, torment, tormentAgain } from './nemeses/nemesis.js'
+import { clientAs, type People } from './people.js'
 import { type Plan, titleOf } from './plan.js'
 import { carryOut, type Ending } from './requests.js'
+import type { Schedule } from './schedule.js'
 import { DeployedStage } from './stage.js'
 import type { Workload } from './workloads/workload.js'
 import { WritesUnderWay } from './writes-under-way.js'
@@ -18,7 +20,7 @@ const MEETING_MS_MAX = 90_000
 /** From the end of all faults to nodes that agree. */
 const CONVERGENCE_MS_MAX = 60_000
 /** Load before the first fault, so that there is something to lose. */
-const CALM_MS = 3_000
+export const CALM_MS = 3_000
 /** In which a node has to answer. */
 export const DEADLINE_MS = 5_000
 /** How often the harness looks whether it is late itself, and from when on it says so. */
@@ -39,6 +41,8 @@ export interface RunComponents {
   readonly say: (text: string) => void
   /** Where the nodes keep their data. */
   readonly folder: string
+  /** What to ask and to do; default: what the seed draws. */
+  readonly schedule?: Schedule | undefined
 }
 
 /**
@@ -46,7 +50,7 @@ export interface RunComponents {
  * wrong as well; a verdict is made of that alone.
  */
 export async function carryOutPlan(plan: Plan, components: RunComponents): Promise<void> {
-  const { clock, driver, folder, nemeses } = components
+  const { clock, driver, folder, nemeses, schedule, workload } = components
   const writes = new WritesUnderWay(clock)
   const record = (line: Line): void => {
     writes.note(line)
@@ -54,9 +58,14 @@ export async function carryOutPlan(plan: Plan, components: RunComponents): Promi
   }
   const from = clock.monotonic()
   const now = (): number => Math.round((clock.monotonic() - from) * 10) / 10
-  record({ type: 'run', plan, began: new Date(clock.now()).toISOString(), node: process.version })
-  const fakesClocks = nemeses.some(({ needs }) => needs === 'clock')
-  const deployment = await driver.deploy({ nodes: plan.nodes, folder, fakesClocks })
+  const began = new Date(clock.now()).toISOString()
+  record({ type: 'run', plan, began, node: process.version, ...(schedule !== undefined && { isReplay: true }) })
+  const deployment = await driver.deploy({
+    nodes: plan.nodes,
+    folder,
+    fakesClocks: nemeses.some(({ needs }) => needs === 'clock'),
+    settings: (await workload.prepare?.(folder)) ?? []
+  })
   const untilWriting = (nodes: readonly string[]): Promise<void> => writes.until(nodes)
   const stage = new DeployedStage({
     deployment,
@@ -93,6 +102,7 @@ class Run {
   readonly #stage: DeployedStage
   readonly #now: () => number
   readonly #random: SeededRandom
+  #people: People | undefined
 
   constructor(plan: Plan, components: RunComponents, deployment: Deployment, stage: DeployedStage, now: () => number) {
     this.#plan = plan
@@ -104,11 +114,12 @@ class Run {
   }
 
   async carryOut(): Promise<void> {
-    const { clock, record, say, workload } = this.#components
+    const { clock, record, say, workload, schedule } = this.#components
     this.#phase('start')
     say(titleOf(this.#plan))
     await this.#stage.start(this.#stage.nodes)
     await until('all nodes have met', MEETING_MS_MAX, () => allSee(this.#nodes))
+    this.#people = await workload.admit?.(this.#nodes)
     const load = new Load({
       clock,
       random: this.#random.fork(),
@@ -120,9 +131,10 @@ class Run {
       record
     })
     const loading = new AbortController()
-    const loaded = load.run(this.#plan.rate, loading.signal)
+    this.#phase('calm')
+    const loaded =
+      schedule === undefined ? load.run(this.#plan.rate, loading.signal) : load.repeat(schedule, loading.signal)
     try {
-      this.#phase('calm')
       await clock.sleep(CALM_MS)
       this.#phase('faults')
       await this.#torment()
@@ -134,15 +146,23 @@ class Run {
     await this.#converge()
     this.#phase('final')
     say('final reads from every node')
-    await readAll(this.#nodes, load.photos, record)
+    if (workload.finish !== undefined) {
+      await workload.finish(this.#nodes, { clock, record, now: this.#now, people: this.#people })
+      await this.#agree() // what nodes have still found out about photos
+    }
+    await readAll(this.#nodes, load.photos, record, this.#people)
   }
 
   async #torment(): Promise<void> {
-    const { clock, record, nemeses, say } = this.#components
+    const { clock, record, nemeses, say, schedule } = this.#components
     const ending = new AbortController()
     say(`faults for ${this.#plan.seconds} s`)
     const parts = { stage: this.#stage, clock, record, now: this.#now }
-    const faults = nemeses.map(nemesis => torment(nemesis, { ...parts, random: this.#random.fork() }, ending.signal))
+    const faults = nemeses.map(nemesis =>
+      schedule === undefined
+        ? torment(nemesis, { ...parts, random: this.#random.fork() }, ending.signal).then(() => 0)
+        : tormentAgain(nemesis, schedule.faults, parts, ending.signal)
+    )
     const ended = Promise.all(faults)
     // faults end before that only where one of them could not be carried out or made good
     await Promise.race([
@@ -150,7 +170,8 @@ class Run {
       ended.then(() => clock.sleep(this.#plan.seconds * 1_000))
     ])
     ending.abort()
-    await ended
+    const leftOut = (await ended).reduce((sum, count) => sum + count, 0)
+    if (schedule !== undefined) record({ type: 'count', name: 'faultsLeftOut', value: leftOut })
   }
 
   /** Waits until all have met again and have the same. Where they do not, the final reads say what each has. */
@@ -160,11 +181,8 @@ class Run {
     const from = clock.monotonic()
     let differences: readonly string[] = ['nodes have not met again']
     try {
-      await until('all nodes agree', CONVERGENCE_MS_MAX, async () => {
-        if (!(await allSee(this.#nodes))) return false
-        await this.#removeLost()
-        differences = await this.#differences()
-        return differences.length === 0
+      await this.#agree(found => {
+        differences = found
       })
       const ms = Math.round(clock.monotonic() - from)
       record({ type: 'converged', ms })
@@ -173,6 +191,16 @@ class Run {
       const what = `${err instanceof Error ? err.message : String(err)}: ${differences.slice(0, 10).join('; ')}`
       record({ type: 'problem', checker: 'convergence', what })
     }
+  }
+
+  async #agree(told: (differences: readonly string[]) => void = () => {}): Promise<void> {
+    await until('all nodes agree', CONVERGENCE_MS_MAX, async () => {
+      if (!(await allSee(this.#nodes))) return false
+      await this.#removeLost()
+      const differences = await this.#differences()
+      told(differences)
+      return differences.length === 0
+    })
   }
 
   /** What operators do about a node that has come back on an empty disk, as another one. */
@@ -209,7 +237,8 @@ class Run {
     const { clock } = this.#components
     const node = this.#nodes.find(node => node.name === name) as ClusterNode
     const operatorToken = (): string | undefined => node.process.operatorToken
-    return carryOut({ client: node.client, clock, operatorToken }, call, DEADLINE_MS)
+    const people = this.#people
+    return carryOut({ client: clientAs(node, people, call.as), clock, operatorToken, people }, call, DEADLINE_MS)
   }
 
   #phase(phase: Phase): void {

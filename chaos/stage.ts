@@ -7,10 +7,9 @@ import type { Cut, Damage, Stage } from './nemeses/nemesis.js'
 
 /** The part of a {@link ClusterNode} that a stage needs. */
 export interface StageNode
-  extends Pick<ClusterNode, 'name' | 'isRunning' | 'start' | 'kill' | 'stop' | 'setClock' | 'time'> {
+  extends Pick<ClusterNode, 'name' | 'isRunning' | 'start' | 'kill' | 'stop' | 'setClock' | 'time' | 'close'> {
   readonly folder: Pick<ClusterNode['folder'], 'harm'>
   volumes(): Promise<readonly Pick<VolumeJson, 'logical_volume' | 'state' | 'copies'>[]>
-  readonly client: Pick<ClusterNode['client'], 'close'>
   readonly process: Pick<ClusterNode['process'], 'exit' | 'pause' | 'continue' | 'stderr'>
 }
 
@@ -101,13 +100,19 @@ export class DeployedStage implements Stage {
   async setClock(name: string, offsetMs: number): Promise<void> {
     const before = this.#offsets.get(name) ?? 0
     const node = this.#node(name)
-    if (offsetMs !== 0) this.#offsets.set(name, offsetMs)
+    if (offsetMs !== 0) {
+      this.#offsets.set(name, offsetMs)
+      this.#noteClock(name, offsetMs)
+    }
     node.setClock(offsetMs)
     if (node.isRunning) {
       await this.#untilShown(node, offsetMs)
       if (Math.abs(offsetMs - before) > 2 * SHOWN_MS) this.#clockJumps++
     }
-    if (offsetMs === 0) this.#offsets.delete(name)
+    if (offsetMs === 0) {
+      this.#offsets.delete(name)
+      this.#noteClock(name, offsetMs)
+    }
   }
 
   async harm(name: string, damage: Damage, random: SeededRandom): Promise<string | undefined> {
@@ -164,7 +169,7 @@ export class DeployedStage implements Stage {
     const { nodes } = this.#components.deployment
     for (const name of this.nodes) this.#doomed.add(name)
     await Promise.all(nodes.filter(({ isRunning }) => isRunning).map(node => this.#stop(node)))
-    for (const { client } of nodes) client.close()
+    for (const node of nodes) node.close()
   }
 
   /** Waits a while until nobody writes at the node, and all that it has is on another disk as well. */
@@ -233,6 +238,11 @@ export class DeployedStage implements Stage {
     const node = this.#components.deployment.nodes.find(node => node.name === name)
     if (node === undefined) throw new RangeError(`there is no node ${name}`)
     return node
+  }
+
+  #noteClock(node: string, offsetMs: number): void {
+    const { now, record } = this.#components
+    record({ type: 'clock', atMs: now(), node, offsetMs })
   }
 
   #note(node: string, state: NodeState): void {

@@ -28,14 +28,18 @@ export class Timeline {
   readonly #troubles = new Map<string, Window[]>()
   /** From the harm to the start on what was left. */
   readonly #damages = new Map<string, Window[]>()
+  readonly #wrongClocks = new Map<string, Window[]>()
   readonly #cuts = new Map<string, Window[]>()
   readonly #phases: readonly LineOf<'phase'>[]
+  readonly #ups: readonly LineOf<'node'>[]
 
   constructor(lines: readonly Line[]) {
     this.operations = operationsOf(lines)
     this.#phases = lines.filter(line => line.type === 'phase')
+    this.#ups = lines.filter(line => line.type === 'node' && line.state === 'up') as LineOf<'node'>[]
     this.#noteTroubles(lines)
     this.#noteDamages(lines)
+    this.#noteClocks(lines)
     this.#noteCuts(lines)
   }
 
@@ -65,6 +69,28 @@ export class Timeline {
   /** Whether the node's files had been harmed, and may not have been mended yet, at any moment from the one to the other. */
   mayBeDamaged(node: string, from: number, to: number, mendingMs: number): boolean {
     return overlapping(this.#damages.get(node), from - mendingMs, to) !== undefined
+  }
+
+  /** @returns a name of its own for the node as it is between two harms: what it had before one, it may have lost in it */
+  lifeOf(node: string, at: number): string {
+    const harms = this.#damages.get(node)?.filter(({ from }) => from <= at).length ?? 0
+    return harms === 0 ? node : `${node} harmed ${harms} times`
+  }
+
+  /** Whether the node's clock was not right at any moment from the one to the other. */
+  hadWrongClock(node: string, from: number, to: number): boolean {
+    return overlapping(this.#wrongClocks.get(node), from, to) !== undefined
+  }
+
+  /** Whether the node has come up not long before. */
+  hasJustStarted(node: string, at: number, ms: number): boolean {
+    return this.#ups.some(up => up.node === node && up.atMs <= at && up.atMs >= at - ms)
+  }
+
+  /** Whether anything was wrong anywhere from the one moment to the other. */
+  wasQuiet(from: number, to: number): boolean {
+    const windows = [...this.#troubles.values(), ...this.#cuts.values()]
+    return windows.every(list => overlapping(list, from, to) === undefined)
   }
 
   phaseAt(ms: number): Phase {
@@ -110,6 +136,22 @@ export class Timeline {
       add(this.#damages, node, { from, to: atMs, what: 'damaged' })
       open.delete(node)
     }
+  }
+
+  #noteClocks(lines: readonly Line[]): void {
+    const open = new Map<string, number>()
+    const what = 'its clock was wrong'
+    for (const line of lines) {
+      if (line.type !== 'clock') continue
+      const { node, offsetMs, atMs } = line
+      const from = open.get(node)
+      if (offsetMs !== 0) open.set(node, from ?? atMs)
+      else if (from !== undefined) {
+        add(this.#wrongClocks, node, { from, to: atMs, what })
+        open.delete(node)
+      }
+    }
+    for (const [node, from] of open) add(this.#wrongClocks, node, { from, to: Number.POSITIVE_INFINITY, what })
   }
 
   #noteCuts(lines: readonly Line[]): void {

@@ -4,6 +4,7 @@ import {
   type Floor,
   floorAfter,
   joinFloors,
+  judgeListing,
   judgeSighting,
   type Sighting
 } from '../test/checkers/session-rules.js'
@@ -41,6 +42,8 @@ interface Asked {
   readonly operation: Operation
   readonly write: ToldWrite | undefined
   readonly floor: Floor | undefined
+  /** Of a list or a search: what the node has shown of each photo. */
+  readonly floors?: ReadonlyMap<string, Floor>
 }
 
 /** What a process knew ends with it; until the next one is up, answers of the old one may still come in. */
@@ -57,10 +60,14 @@ export class ToldWrites {
   readonly stale: string[] = []
   readonly #alive = new Map<string, Map<string, View>>()
   readonly #durable = new Map<string, Map<string, View>>()
+  /** By photo; undefined: there are no accounts. */
+  readonly #owners = new Map<string, string | undefined>()
 
   constructor(lines: readonly Line[], timeline: Timeline) {
     const operations = new Map(timeline.operations.map(operation => [operation.op, operation]))
     const asked = new Map<number, Asked>()
+    for (const { call, end } of timeline.operations)
+      if (call.kind === 'upload' && end?.told?.photo !== undefined) this.#owners.set(end.told.photo, call.as)
     for (const line of lines) {
       if (line.type === 'begin') asked.set(line.op, this.#begin(operations.get(line.op) as Operation))
       else if (line.type === 'end') this.#end(asked.get(line.op), line)
@@ -81,7 +88,9 @@ export class ToldWrites {
 
   #begin(operation: Operation): Asked {
     const { op, node, call, beganMs } = operation
-    if (!('photo' in call)) return { operation, write: undefined, floor: undefined }
+    if ((call.kind === 'list' && call.whole) || call.kind === 'search')
+      return { operation, write: undefined, floor: undefined, floors: floorsOf(this.#alive.get(node)) }
+    if (!isAboutPhoto(call)) return { operation, write: undefined, floor: undefined }
     const { floor, seen } = viewAt(this.#alive, node, call.photo)
     if (call.kind === 'look' || call.kind === 'fetch') return { operation, write: undefined, floor }
     const write = newWrite(op, node, call, beganMs)
@@ -97,15 +106,41 @@ export class ToldWrites {
     if (asked === undefined) return
     const { operation, write, floor } = asked
     const { call, node } = operation
+    if (asked.floors !== undefined && end.told?.photos !== undefined) this.#list(operation, asked.floors, end)
     if (call.kind === 'upload') this.#born(operation, end)
-    else if ('photo' in call) {
+    else if (isAboutPhoto(call)) {
       if (write !== undefined) this.#settleFate(write, end)
-      const seen = sightingOf(call, end)
+      const seen = this.#mayBeHidden(call, call.photo, end) ? 'nothing' : sightingOf(call, end)
       const problem = seen === 'nothing' ? undefined : judgeSighting(floor, seen === 'unknown' ? undefined : seen)
       if (problem !== undefined) this.stale.push(`${call.kind} #${end.op} of ${call.photo} at ${node}: ${problem}`)
       if (typeof seen !== 'object') return
       this.#learn(operation, call.photo, write?.fate === 'acknowledged' ? write : undefined, floor, seen)
     }
+  }
+
+  #list({ node, call }: Operation, floors: ReadonlyMap<string, Floor>, { op, told }: LineOf<'end'>): void {
+    const listed = new Set(told?.photos)
+    // who has looked at a photo is not known, only what may not be found any more
+    const mayLack = call.kind === 'search'
+    for (const [photo, floor] of floors) {
+      if (!listed.has(photo) && !this.#isOf(call, photo)) continue
+      const possible = this.of(photo).filter(({ fate }) => fate !== 'failed')
+      const problem = judgeListing(floor, listed.has(photo), {
+        mayBeDeleted: mayLack || possible.some(({ kind }) => kind === 'delete'),
+        mayBeUndeleted: possible.some(({ kind }) => kind === 'undelete')
+      })
+      if (problem !== undefined) this.stale.push(`${call.kind} #${op} at ${node}: ${photo}: ${problem}`)
+    }
+  }
+
+  /** Whether it says nothing of the photo that it is not found, since who asks may not see it. */
+  #mayBeHidden(call: Call, photo: string, { status }: LineOf<'end'>): boolean {
+    return status === 404 && !this.#isOf(call, photo)
+  }
+
+  /** Whether it is a photo of who asks, so that nobody can take it out of his sight. */
+  #isOf({ as }: Call, photo: string): boolean {
+    return as === this.#owners.get(photo)
   }
 
   /** The node is known to have merged what an answer shows. */
@@ -232,6 +267,15 @@ function leastRank({ kind, saw }: ToldWrite): Rank {
 
 function covers(clock: Clock, { actor, counter }: Dot): boolean {
   return (clock[actor] ?? 0) >= counter
+}
+
+/** Whether the photo is what is asked for, and not only put somewhere. */
+function isAboutPhoto(call: Call): call is Extract<Call, { readonly photo: string }> {
+  return 'photo' in call && call.kind !== 'fill' && call.kind !== 'takeOut'
+}
+
+function floorsOf(views: ReadonlyMap<string, View> | undefined): ReadonlyMap<string, Floor> {
+  return new Map([...(views ?? [])].flatMap(([photo, { floor }]) => (floor === undefined ? [] : [[photo, floor]])))
 }
 
 function viewAt(views: Map<string, Map<string, View>>, node: string, photo: string): View {

@@ -171,6 +171,7 @@ export function loadConfig(sources: ConfigSources): Config {
     joinIsDefault: !values.has('join'),
     mdns: get('mdns', reachable),
     auth: get('auth'),
+    signup: get('signup'),
     clusterName: get('clusterName'),
     clusterKeys,
     openCluster: get('openCluster'),

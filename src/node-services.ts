@@ -17,6 +17,7 @@ import type { GroupGrantee } from './domain/acl.js'
 import type { PhotoId, UserId } from './domain/ids.js'
 import { PHOTO_KIND } from './domain/photo.js'
 import type { Settings } from './domain/settings-record.js'
+import { NO_QUOTA } from './domain/user.js'
 import type { Transport } from './network/transport.js'
 import { AlbumCatalog } from './photos/albums/album-catalog.js'
 import { AlbumShares } from './photos/albums/album-shares.js'
@@ -26,6 +27,7 @@ import { Pairing } from './photos/pairing.js'
 import { PhotoCache, type PhotoCacheInit } from './photos/photo-cache.js'
 import { PhotoReader, untakenBudget } from './photos/photo-reader.js'
 import { copiesOn, Photos, type PhotosInit } from './photos/photos.js'
+import { Quotas } from './photos/quotas.js'
 import { UploadSpool, type UploadSpoolInit } from './photos/upload-spool.js'
 import { Viewers } from './photos/viewers/viewers.js'
 import { Similarity } from './search/similarity.js'
@@ -184,6 +186,7 @@ export class NodeServices implements Startable {
     const catalog = new AlbumCatalog({ directory, log })
     this.#albumCatalog = catalog
     const owners = { nameOf: (id: UserId) => this.accounts?.users.nameOf(id) }
+    const quotas = new Quotas({ directory, quotaOf: id => this.accounts?.users.quotaOf(id) ?? NO_QUOTA })
     this.photos = Photos.create(
       {
         store: volumes,
@@ -198,6 +201,7 @@ export class NodeServices implements Startable {
         spool: this.#spool,
         albums: catalog,
         owners,
+        quotas,
         logicalVolume: () => volumes.logicalVolume,
         laidOut: local.laidOut,
         ...(cluster !== undefined && { copies: cluster.durableCopies }),

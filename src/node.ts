@@ -333,7 +333,7 @@ export class SheafNode implements Startable {
     const { archive: s3, archiveKeyLines: keyLines } = this.#config
     const metrics = this.#metrics
     const { transport: libp2p, tracer, ffmpeg, tokenKeys } = parts
-    const { auth, clusterName, clusterKeys } = this.#config
+    const { auth, signup, clusterName, clusterKeys } = this.#config
     const isOpen = clusterKeys.length === 0 && !isLoopback(p2p.host)
     const tools = decodingTools({ heic, ffmpeg: ffmpeg !== undefined })
     const transport: Transport | undefined = libp2p && new MeteredTransport(libp2p, { metrics, clock })
@@ -345,7 +345,7 @@ export class SheafNode implements Startable {
         places: this.#places && { table: this.#places, isWanted: this.#config.places },
         ...(archive !== undefined && { archive }),
         ...(tokenKeys !== undefined && {
-          accounts: { tokenKeys, init: { cluster: clusterName, auth, node: name, isOpen } }
+          accounts: { tokenKeys, init: { cluster: clusterName, auth, signup, node: name, isOpen } }
         }),
         openBackup: target => {
           requireApart(target, { folder, archive: s3 })

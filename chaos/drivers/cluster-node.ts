@@ -50,13 +50,34 @@ const STOP_MS_MAX = 30_000
 export class ClusterNode {
   readonly name: string
   readonly #init: ClusterNodeInit
+  #url: string
   #client: HttpClient
+  readonly #clients = new Map<string, HttpClient>()
   #process: NodeProcess | undefined
 
   constructor(init: ClusterNodeInit) {
     this.#init = init
     this.name = init.name
+    this.#url = init.url
     this.#client = new HttpClient(init.url, { timeoutMs: CLIENT_MS })
+  }
+
+  get url(): string {
+    return this.#url
+  }
+
+  /** @param credential - of who asks; undefined: who asks else */
+  clientOf(credential: string | undefined): HttpClient {
+    if (credential === undefined) return this.client
+    const client = this.#clients.get(credential) ?? new HttpClient(this.url, { timeoutMs: CLIENT_MS, credential })
+    this.#clients.set(credential, client)
+    return client
+  }
+
+  /** @param credential - of whoever asks it from now on, unless somebody else is named */
+  logIn(credential: string): void {
+    this.#client.close()
+    this.#client = new HttpClient(this.url, { timeoutMs: CLIENT_MS, credential })
   }
 
   get client(): HttpClient {
@@ -113,6 +134,11 @@ export class ClusterNode {
     }
   }
 
+  /** Ends all that was opened to it. */
+  close(): void {
+    for (const client of [this.client, ...this.#clients.values()]) client.close()
+  }
+
   /** @param offsetMs - by which the clock of its machine is ahead of the real one from now on, or a second later */
   setClock(offsetMs: number): void {
     const { clock } = this.#init
@@ -127,8 +153,8 @@ export class ClusterNode {
   }
 
   async members(): Promise<readonly MemberJson[]> {
-    const { members } = await this.client.json<{ members: MemberJson[] }>('GET', '/cluster', 200)
-    return members
+    const read = (client: HttpClient) => client.json<{ members: MemberJson[] }>('GET', '/cluster', 200)
+    return (await this.#asOperator(read)).members
   }
 
   /** @returns how many members, this one included, it takes to be alive */
@@ -137,11 +163,13 @@ export class ClusterNode {
   }
 
   async directoryDigest(): Promise<string> {
-    return (await this.client.json<{ directory_digest: string }>('GET', '/status', 200)).directory_digest
+    const read = (client: HttpClient) => client.json<{ directory_digest: string }>('GET', '/status', 200)
+    return (await this.#asOperator(read)).directory_digest
   }
 
   async volumes(): Promise<readonly VolumeJson[]> {
-    return (await this.client.json<{ volumes: VolumeJson[] }>('GET', '/volumes', 200)).volumes
+    const read = (client: HttpClient) => client.json<{ volumes: VolumeJson[] }>('GET', '/volumes', 200)
+    return (await this.#asOperator(read)).volumes
   }
 
   /** What it has, to be held against what others have. */
@@ -171,8 +199,9 @@ export class ClusterNode {
     return faults
   }
 
+  /** Whose token is no account's, so that no clock and no lost file ends it. */
   async #asOperator<Result>(act: (client: HttpClient) => Promise<Result>): Promise<Result> {
-    const client = new HttpClient(this.#init.url, { operatorToken: this.process.operatorToken })
+    const client = new HttpClient(this.url, { credential: this.process.operatorToken })
     try {
       return await act(client)
     } finally {
@@ -183,6 +212,7 @@ export class ClusterNode {
   /** Speaks to it elsewhere from now on. */
   protected moveClient(url: string): void {
     this.#client.close()
+    this.#url = url
     this.#client = new HttpClient(url, { timeoutMs: CLIENT_MS })
   }
 }

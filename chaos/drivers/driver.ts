@@ -21,6 +21,8 @@ export interface DriverInit {
   readonly folder: string
   /** Whether their clocks will be put forward and back. */
   readonly fakesClocks: boolean
+  /** Of all of them, beside {@link RUN_SETTINGS}. */
+  readonly settings: readonly string[]
 }
 
 export interface Driver {

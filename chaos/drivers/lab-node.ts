@@ -29,7 +29,8 @@ export class LabNode extends ClusterNode {
   constructor(init: LabNodeInit) {
     const { lab, host, hosts, folder, clock, skewSeconds = 0, settings = [] } = init
     const others = Array.from({ length: hosts }, (_, i) => `${lab.address(i + 1)}:4001`)
-    const { flags = ['--p2p', '0.0.0.0:4001', '--open-cluster', '--join', others.join()] } = init
+    const openness = settings.includes('--cluster-key') ? [] : ['--open-cluster']
+    const { flags = ['--p2p', '0.0.0.0:4001', ...openness, '--join', others.join()] } = init
     super({
       name: `n${host}`,
       data: join(folder, `n${host}`),

@@ -15,13 +15,14 @@ export const netnsDriver: Driver = {
   about: 'a network namespace for each node, on one bridge; needs root, ip and nft',
   can: ['kill', 'stop', 'pause', 'clock', 'harm', 'cut'],
   obstacle: deeds => NetworkLab.obstacle() ?? (deeds.includes('clock') ? clockObstacle() : undefined),
-  async deploy({ nodes: count, folder, fakesClocks }) {
+  async deploy({ nodes: count, folder, fakesClocks, settings: more }) {
     const lab = new NetworkLab(PREFIX, count, NET)
     lab.up()
+    const settings = [...RUN_SETTINGS, ...more]
     const nodes = Array.from({ length: count }, (_, i) => {
       const host = i + 1
       const clock = fakesClocks ? new FakedClock(join(folder, `n${host}.clock`)) : undefined
-      return new LabNode({ lab, host, hosts: count, folder, settings: RUN_SETTINGS, ...(clock && { clock }) })
+      return new LabNode({ lab, host, hosts: count, folder, settings, ...(clock && { clock }) })
     })
     const hostOf = (name: string): number => nodes.findIndex(node => node.name === name) + 1
     return {

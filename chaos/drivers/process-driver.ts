@@ -11,7 +11,7 @@ export const processDriver: Driver = {
   about: 'processes on loopback, on any machine; the network between them cannot be cut',
   can: ['kill', 'stop', 'pause', 'clock', 'harm'],
   obstacle: deeds => (deeds.includes('clock') ? clockObstacle() : undefined),
-  async deploy({ nodes: count, folder, fakesClocks }) {
+  async deploy({ nodes: count, folder, fakesClocks, settings }) {
     const ports = await freePorts(2 * count)
     const [http, p2p] = [ports.slice(0, count), ports.slice(count)]
     const all = p2p.map(port => `127.0.0.1:${port}`)
@@ -23,7 +23,7 @@ export const processDriver: Driver = {
         data: join(folder, name),
         ...(fakesClocks && { clock: new FakedClock(join(folder, `${name}.clock`)) }),
         url: `http://127.0.0.1:${port}`,
-        launch: { flags: [...flags, ...RUN_SETTINGS] }
+        launch: { flags: [...flags, ...RUN_SETTINGS, ...settings] }
       })
     })
     return {

@@ -1,6 +1,7 @@
 import type { Clock } from '../../src/core/clock.js'
-import type { SeededRandom } from '../../test/support/seeded-random.js'
+import { SeededRandom } from '../../test/support/seeded-random.js'
 import type { Line } from '../history.js'
+import type { ScheduledFault } from '../schedule.js'
 
 /** What a driver may be able to do to its nodes. */
 export type Capability = 'kill' | 'stop' | 'pause' | 'clock' | 'harm' | 'cut'
@@ -84,26 +85,65 @@ export interface NemesisComponents {
 }
 
 /** Lets a nemesis do its work, again and again. @returns once the signal has aborted and its last fault has ended */
-export async function torment(
-  nemesis: Nemesis,
-  { stage, random, clock, now, record }: NemesisComponents,
-  signal: AbortSignal
-): Promise<void> {
-  const pass = ([from, to]: readonly [number, number], draws: SeededRandom): Promise<void> =>
-    clock.sleep(from + draws.below(to - from + 1), signal).catch(() => {})
+export async function torment(nemesis: Nemesis, components: NemesisComponents, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    const draws = random.fork()
-    await pass(nemesis.restMs, draws)
-    if (signal.aborted) return
-    const disturbance = await nemesis.begin(stage, draws)
-    if (disturbance === undefined) continue
-    const { what, cut } = disturbance
-    const fault = { type: 'fault', nemesis: nemesis.name, what, ...(cut !== undefined && { cut }) } as const
-    record({ ...fault, atMs: now(), state: 'begins' })
-    await pass(nemesis.holdMs, draws)
-    await disturbance.end()
-    record({ ...fault, atMs: now(), state: 'ends' })
+    const draws = components.random.fork()
+    await pass(components.clock, drawMs(nemesis.restMs, draws), signal)
+    await disturb(nemesis, draws, components, signal)
   }
+}
+
+/**
+ * Lets a nemesis do what it did in another run, as long after the beginning as it did then.
+ *
+ * @returns how much of that it left out, since there was nothing to do it to this time, or the signal had aborted
+ */
+export async function tormentAgain(
+  nemesis: Nemesis,
+  faults: readonly ScheduledFault[],
+  components: Omit<NemesisComponents, 'random'>,
+  signal: AbortSignal
+): Promise<number> {
+  const { clock } = components
+  const from = clock.monotonic()
+  let leftOut = 0
+  for (const { seed, afterMs } of faults.filter(fault => fault.nemesis === nemesis.name)) {
+    const draws = new SeededRandom(seed)
+    drawMs(nemesis.restMs, draws) // when it began then says how long it rested
+    await pass(clock, from + afterMs - clock.monotonic(), signal)
+    if (!(await disturb(nemesis, draws, components, signal))) leftOut++
+  }
+  return leftOut
+}
+
+/** One fault, from its begin to its end. @returns whether there was one */
+async function disturb(
+  nemesis: Nemesis,
+  draws: SeededRandom,
+  { stage, clock, now, record }: Omit<NemesisComponents, 'random'>,
+  signal: AbortSignal
+): Promise<boolean> {
+  if (signal.aborted) return false
+  const atMs = now()
+  const disturbance = await nemesis.begin(stage, draws)
+  if (disturbance === undefined) return false
+  const { what, cut } = disturbance
+  const { seed } = draws
+  const fault = { type: 'fault', nemesis: nemesis.name, seed, what, ...(cut !== undefined && { cut }) } as const
+  record({ ...fault, atMs, state: 'begins' })
+  await pass(clock, drawMs(nemesis.holdMs, draws), signal)
+  await disturbance.end()
+  record({ ...fault, atMs: now(), state: 'ends' })
+  return true
+}
+
+function drawMs([from, to]: readonly [number, number], draws: SeededRandom): number {
+  return from + draws.below(to - from + 1)
+}
+
+/** Rests for so long, or until the signal aborts. */
+function pass(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  return clock.sleep(Math.max(0, ms), signal).catch(() => {})
 }
 
 /** @returns the items in a random order */

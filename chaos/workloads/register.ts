@@ -16,16 +16,18 @@ export const register: Workload = {
   next(random, known, number) {
     const draw = random.fraction()
     if (draw < 0.1) return uploadOf(random, number, PHOTO_BYTES)
-    return draw < 0.5 ? edit(random, known, number) : look(random, known, number)
+    if (draw < 0.5) return editOf(random, known, number) ?? uploadOf(random, number, PHOTO_BYTES)
+    return look(random, known, number)
   }
 }
 
-function edit(random: SeededRandom, known: KnownPhotos, number: number): Call {
+/** @returns undefined when no photo can bear another one */
+export function editOf(random: SeededRandom, known: KnownPhotos, number: number): Call | undefined {
   const photo = pickPhoto(
     random,
     known.live.filter(({ edits }) => edits < EDITS_MAX)
   )
-  if (photo === undefined) return uploadOf(random, number, PHOTO_BYTES)
+  if (photo === undefined) return undefined
   const adds = random.chance(0.3) ? [random.chance(0.5) ? random.pick(TAGS) : `t${number}`] : []
   const removable = photo.tags.filter(tag => !adds.includes(tag))
   const removes = removable.length > 0 && random.chance(0.2) ? [random.pick(removable)] : []

@@ -10,7 +10,7 @@ import {
   PASSWORD_CHARACTERS_MIN,
   USER_NAME_CHARACTERS_MAX
 } from '../domain/limits.js'
-import type { Quota } from '../domain/user.js'
+import type { QuotaEdit } from '../domain/user.js'
 import { checkedUserName } from '../domain/user-names.js'
 import { cutLine } from '../domain/value-fields.js'
 
@@ -49,9 +49,9 @@ export function checkMail(mail: string): string {
 }
 
 /** @throws `ERR_BAD_PARAMETER` */
-export function checkQuota(quota: Quota): Quota {
+export function checkQuota<Said extends QuotaEdit>(quota: Said): Said {
   for (const [field, value] of Object.entries(quota))
-    if (value !== undefined && !(Number.isSafeInteger(value) && value >= 0))
+    if (value !== undefined && value !== null && !(Number.isSafeInteger(value) && value >= 0))
       throw badField(`quota.${field}`, 'a quota is a whole number from 0')
   return quota
 }

@@ -13,6 +13,7 @@ import {
   SETTINGS_KEY,
   type Settings,
   type SettingsEdit,
+  type Signup,
   viewSettings
 } from '../domain/settings-record.js'
 import type { RecordWriter } from '../store/record-writer.js'
@@ -20,18 +21,20 @@ import { AccountCatalog } from './account-catalog.js'
 import { ApiKeys } from './api-keys.js'
 import { GroupCatalog } from './group-catalog.js'
 import { Groups } from './groups.js'
+import { Invites } from './invites.js'
 import { OwnedRecords } from './owned-records.js'
 import { type HashingCost, Passwords } from './passwords.js'
 import { type Authenticated, Principals } from './principals.js'
 import { RecordLookup } from './record-lookup.js'
 import { Sessions } from './sessions.js'
+import { Signups } from './signups.js'
 import type { TokenKey } from './token-keys.js'
 import { Tokens } from './tokens.js'
-import { Tries } from './tries.js'
+import { SignupLimit, Tries } from './tries.js'
 import { Users } from './users.js'
 
 export interface AccountsComponents {
-  readonly directory: Pick<Directory, 'onChange' | 'onOpaque' | 'records' | 'lookUp' | 'isOpaque'>
+  readonly directory: Pick<Directory, 'onChange' | 'onOpaque' | 'records' | 'lookUp' | 'isOpaque' | 'usageOf'>
   readonly writer: Pick<RecordWriter, 'write' | 'admit'>
   readonly clock: Clock
   readonly random: Random
@@ -51,6 +54,8 @@ export interface AccountsInit {
   readonly cluster: string
   /** What `--auth` says: `auto` is on from the first account that this node hears of. */
   readonly auth: 'auto' | 'on' | 'off'
+  /** Who may make an account for himself at this node. Default: nobody. */
+  readonly signup?: Signup | undefined
   /** Names this node in the sessions that begin here. */
   readonly node?: string | undefined
   /** Lowered in tests only. */
@@ -63,6 +68,8 @@ export class Accounts implements Startable {
   readonly groups: Groups
   readonly sessions: Sessions
   readonly apiKeys: ApiKeys
+  readonly invites: Invites
+  readonly signups: Signups
   readonly tokens: Tokens
   readonly #components: AccountsComponents
   readonly #auth: AccountsInit['auth']
@@ -103,6 +110,9 @@ export class Accounts implements Startable {
     const tries = new Tries({ clock })
     this.sessions = new Sessions({ ...shared, owned: ofSessions, tries, principals: this.#principals }, init)
     this.apiKeys = new ApiKeys({ ...shared, owned: ofKeys })
+    this.invites = new Invites(shared)
+    const limit = new SignupLimit({ clock })
+    this.signups = new Signups({ catalog: this.#catalog, users: this.users, invites: this.invites, limit }, init)
   }
 
   /** @throws `ERR_DIRECTORY_UNAVAILABLE` */

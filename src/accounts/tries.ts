@@ -15,6 +15,9 @@ const MEMORY_MS = 15 * 60_000
 const ACCOUNT_TRIES = { perSecond: 0.2, burst: 20 }
 /** Of what is no token and no key, from one address. */
 const FAILURES = { perSecond: 20, burst: 20 }
+/** Accounts that people ask for themselves: from one address 5 at once, then one in a minute; in all 100, then one in 10 s. */
+const SIGNUPS = { perSecond: 1 / 60, burst: 5 }
+const SIGNUPS_IN_ALL = { perSecond: 0.1, burst: 100 }
 const NAME_CHARACTERS_MAX = 256
 
 /** Who tries to log in. */
@@ -95,6 +98,29 @@ export class FailureLimit {
   }
 }
 
+/** How often accounts are asked for, by whoever wants one: each costs a password, and they are bounded. */
+export class SignupLimit {
+  readonly #clock: Pick<Clock, 'monotonic'>
+  readonly #ranges = new LRUCache<string, RateLimiter>({ max: ENTRIES_MAX })
+  readonly #all: RateLimiter
+
+  constructor(components: { readonly clock: Pick<Clock, 'monotonic'> }) {
+    this.#clock = components.clock
+    this.#all = new RateLimiter(components.clock, SIGNUPS_IN_ALL)
+  }
+
+  /** @throws `ERR_TOO_MANY_TRIES` */
+  take(address: string): void {
+    const range = addressRange(address)
+    const limiter = this.#ranges.get(range) ?? new RateLimiter(this.#clock, SIGNUPS)
+    this.#ranges.set(range, limiter)
+    if (!limiter.tryTake(1)) throw tooManyTries(1_000 / SIGNUPS.perSecond, TOO_MANY_SIGNUPS)
+    if (!this.#all.tryTake(1)) throw tooManyTries(1_000 / SIGNUPS_IN_ALL.perSecond, TOO_MANY_SIGNUPS)
+  }
+}
+
+const TOO_MANY_SIGNUPS = 'too many accounts were asked for; wait a while'
+
 /** @returns how long to wait after so many tries: 0 for the first five, then 1 s, 2 s, … */
 function pauseMs(count: number): number {
   return count < FREE_TRIES ? 0 : Math.min(1_000 * 2 ** (count - FREE_TRIES), PAUSE_MS_MAX)
@@ -108,6 +134,6 @@ function nameOf({ name }: Pick<Try, 'name'>): string {
   return foldUserName(name.slice(0, NAME_CHARACTERS_MAX))
 }
 
-function tooManyTries(leftMs: number): SheafError {
-  return new SheafError('ERR_TOO_MANY_TRIES', undefined, { details: { retry_after_s: Math.ceil(leftMs / 1_000) } })
+function tooManyTries(leftMs: number, message?: string): SheafError {
+  return new SheafError('ERR_TOO_MANY_TRIES', message, { details: { retry_after_s: Math.ceil(leftMs / 1_000) } })
 }

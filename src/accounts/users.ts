@@ -19,10 +19,14 @@ import { newPhotoId, type UserId } from '../domain/ids.js'
 import { USERS_MAX } from '../domain/limits.js'
 import type { Change, DirectoryRecord } from '../domain/record.js'
 import { SETTINGS_KEY, turnAuthOnChanges } from '../domain/settings-record.js'
+import type { Usage } from '../domain/usage.js'
 import {
   createUserChanges,
   editUserChanges,
   type NewUser,
+  NO_QUOTA,
+  type Quota,
+  type QuotaEdit,
   USER_KIND,
   type User,
   type UserEdit,
@@ -34,7 +38,7 @@ import { checkDisplay, checkMail, checkName, checkPassword, checkQuota } from '.
 import type { Passwords } from './passwords.js'
 
 export interface UsersComponents {
-  readonly directory: Pick<Directory, 'lookUp' | 'isOpaque'>
+  readonly directory: Pick<Directory, 'lookUp' | 'isOpaque' | 'usageOf'>
   readonly writer: Pick<RecordWriter, 'write' | 'admit'>
   readonly catalog: AccountCatalog
   readonly passwords: Passwords
@@ -52,6 +56,8 @@ export interface ListedUser extends Omit<User, 'name' | 'born'>, Pick<Access, 'r
   readonly isNameContested: boolean
   /** Whether anybody can log in by a password. */
   readonly hasPassword: boolean
+  /** What its photos take; undefined: the index does not count that yet. */
+  readonly usage: Usage | undefined
 }
 
 export interface NewAccount extends NewUser {
@@ -59,6 +65,9 @@ export interface NewAccount extends NewUser {
   /** Undefined: nobody can log in before one is set. */
   readonly password?: string | undefined
 }
+
+/** Who makes an account: also whoever it is for. */
+export type Maker = Doer | 'self'
 
 export interface UserPage {
   readonly users: readonly ListedUser[]
@@ -78,10 +87,16 @@ export class Users {
 
   /**
    * @param address - of the client, for the queue of passwords
+   * @param claim - called when nothing else stands in the way, before anything is written; what it throws is thrown
    * @throws `ERR_CLUSTER_KEY_NEEDED`, `ERR_NAME_TAKEN`, `ERR_BAD_PARAMETER`, `ERR_TOO_MANY_USERS`, `ERR_OVERLOADED`, what
    *   the store throws
    */
-  async create(account: NewAccount, by: Doer, address: string): Promise<ListedUser> {
+  async create(
+    account: NewAccount,
+    by: Maker,
+    address: string,
+    claim: (id: UserId) => Promise<void> = async () => {}
+  ): Promise<ListedUser> {
     const { writer, passwords, catalog, clock, random, isOpenCluster } = this.#components
     const user = checkUser(account)
     const password = account.password === undefined ? undefined : checkPassword(account.password)
@@ -93,8 +108,9 @@ export class Users {
       this.#requireFree(user.name)
       if (catalog.size >= USERS_MAX) throw new SheafError('ERR_TOO_MANY_USERS')
       const id = newPhotoId(clock, random) as string as UserId
+      await claim(id)
       // the account is there with its second record: what fails before that has changed nothing that anybody sees
-      const access = { role: account.role, phc, why: 'set', by } as const
+      const access = { role: account.role, phc, why: 'set', by: by === 'self' ? id : by } as const
       await writer.write({ kind: ACCESS_KIND, id }, () => createAccessChanges(access))
       await writer.write({ kind: USER_KIND, id }, () => createUserChanges(user))
       await writer.write(SETTINGS_KEY, turnAuthOnChanges)
@@ -118,8 +134,17 @@ export class Users {
       // what it may do has not been heard of yet, or is said in a later format
       state: access?.state ?? 'disabled',
       isContested: access?.isContested ?? false,
-      hasPassword: access?.password !== undefined
+      hasPassword: access?.password !== undefined,
+      usage: directory.usageOf(id)
     }
+  }
+
+  /** @returns what the account may have; one of which this node has not heard, or cannot read, as much as fits */
+  quotaOf(id: UserId): Quota {
+    const key = { kind: USER_KIND, id }
+    const { directory } = this.#components
+    const record = directory.isOpaque(key) ? undefined : directory.lookUp(key).stored?.record
+    return (record && viewUser(record)?.quota) ?? NO_QUOTA
   }
 
   /** @returns the name under which people see the account; undefined: this node has not heard of it */
@@ -222,7 +247,7 @@ function checkUser<Edit extends UserEdit | NewUser>(user: Edit): Edit {
     ...(name !== undefined && { name: checkName(name) }),
     ...(display && { display: checkDisplay(display) }),
     ...(mail && { mail: checkMail(mail) }),
-    ...(quota && { quota: checkQuota(quota) })
+    ...(quota && { quota: checkQuota<QuotaEdit>(quota) })
   }
 }
 

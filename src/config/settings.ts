@@ -188,6 +188,12 @@ export const SETTINGS = {
     defaultShown: 'auto: once there is one',
     meaning: 'requests need an account'
   }),
+  signup: setting({
+    kind: oneOf(['off', 'invite', 'open']),
+    placeholder: 'off|invite|open',
+    default: 'off',
+    meaning: 'who may make an account for himself'
+  }),
   clusterName: setting({
     kind: line(255),
     placeholder: 'TEXT',

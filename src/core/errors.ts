@@ -66,6 +66,9 @@ export const ERROR_CODES = {
   ERR_LAST_ADMIN: 'this is the last administrator; make another one first',
   ERR_CLUSTER_KEY_NEEDED:
     'without a cluster key any host could make itself an administrator; start every node with --cluster-key',
+  ERR_SIGNUP_CLOSED: 'nobody makes an account for himself here; ask an administrator for one',
+  ERR_INVITE_NOT_FOUND: 'there is no such invite, or it was used, was taken back or has ended; ask for another one',
+  ERR_TOO_MANY_INVITES: 'there are 100 invites that nobody has used, and no more can be made; delete some',
   ERR_USER_NOT_FOUND: 'no account has that id',
   ERR_TOO_MANY_USERS: 'there are 10,000 accounts, and no more can be made',
   ERR_GROUP_NOT_FOUND: 'there is no group with that id, or you are not in it',
@@ -73,6 +76,8 @@ export const ERROR_CODES = {
   ERR_SESSION_NOT_FOUND: 'the account has no session with that id',
   ERR_API_KEY_NOT_FOUND: 'the account has no API key with that id',
   ERR_TOO_MANY_API_KEYS: 'the account has 100 API keys, and no more can be made; delete one',
+  ERR_QUOTA_EXCEEDED:
+    'the account has as much as it may have; delete photos and empty the trash, or ask an administrator for more',
   // disk
   ERR_DISK_FULL:
     'the disk is too full for uploads; free space or delete photos (reads, deletes and compaction still work)',

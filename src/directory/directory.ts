@@ -5,13 +5,14 @@ import type { Logger } from '../core/log.js'
 import type { AudienceSet } from '../domain/audience.js'
 import { RECORD_FORMATS, type RecordFormats } from '../domain/formats.js'
 import type { Hlc } from '../domain/hlc.js'
-import type { NodeId, VolumeId } from '../domain/ids.js'
+import type { NodeId, UserId, VolumeId } from '../domain/ids.js'
 import { type LogProgress, NOTHING_APPLIED, progressAfter } from '../domain/log-progress.js'
 import type { MerkleTree } from '../domain/merkle.js'
 import type { PackedIds } from '../domain/packed-ids.js'
 import { type DirectoryRecord, isGrave, type RecordKey } from '../domain/record.js'
 import { opaqueRecordOf } from '../domain/record-codec.js'
 import type { IndexLanguage, LabelField } from '../domain/terms.js'
+import { USED, type Usage, usageCounter } from '../domain/usage.js'
 import type { CommitGroup, NeedleLocation } from '../volumes/needle-store.js'
 import { type AllMatchesInit, readAllMatches } from './all-matches.js'
 import { planBatch, type RecordChange } from './batch-plan.js'
@@ -126,6 +127,9 @@ export interface Found {
  */
 export type ChangeListener = (changes: readonly RecordChange[]) => void
 
+/** Called before a batch is written, with the records that it changes; it may yet fail. */
+export type ComingListener = (changes: readonly RecordChange[]) => void
+
 /**
  * `failed`: nothing is read or written until `reopen`. `filling`: accepts groups, but answers no reads until the log has
  * been replayed, because answers would be out of date.
@@ -174,6 +178,7 @@ export class Directory implements Startable {
   /** The record formats of this program. */
   readonly formats: RecordFormats
   readonly #listeners = new Set<ChangeListener>()
+  readonly #comingListeners = new Set<ComingListener>()
   readonly #opaqueListeners = new Set<(keys: readonly RecordKey[]) => void>()
   #state: DirectoryState = 'closed'
   #opened: OpenRows | undefined
@@ -599,6 +604,17 @@ export class Directory implements Startable {
     }
   }
 
+  /** @returns what the photos of an account take; undefined: the index of before, which is still read, does not count that */
+  usageOf(owner: UserId): Usage | undefined {
+    const { view } = this.#require()
+    if (view.index.served.language.lacks.has(USED)) return undefined
+    try {
+      return { bytes: view.count(usageCounter(owner, 'bytes')), photos: view.count(usageCounter(owner, 'photos')) }
+    } catch (err) {
+      throw this.#readFailed(err, this.#opened)
+    }
+  }
+
   /** @returns how many photos of some audiences have a term, which is one that is counted for each */
   countFor(term: string, audiences: AudienceSet): Promise<number> {
     const { database, view } = this.#require()
@@ -630,6 +646,16 @@ export class Directory implements Startable {
   onChange(listener: ChangeListener): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  /**
+   * For what must not be behind the rows: a read may find what a batch has written before {@link onChange} tells of it.
+   *
+   * @returns a function that removes the listener
+   */
+  onComing(listener: ComingListener): () => void {
+    this.#comingListeners.add(listener)
+    return () => this.#comingListeners.delete(listener)
   }
 
   /** Calls the listener with the keys of records that can be read no more. @returns a function that removes it */
@@ -705,10 +731,11 @@ export class Directory implements Startable {
     await this.#layOut(database, folds, from)
     const hidden = { folds: opaque.folds, verbatim: [...opaque.verbatim, ...verbatim, ...refused] }
     const plan = planBatch(view, folds, applied, this.#age(), hidden)
+    if (plan.changes.length > 0) this.#notify(this.#comingListeners, plan.changes)
     if (plan.operations.length > 0) await database.batch(plan.operations)
     view.commit(plan)
     for (const { record } of records) for (const { hlc } of record.entries) this.#observe(hlc)
-    if (plan.changes.length > 0) this.#notify(plan.changes)
+    if (plan.changes.length > 0) this.#notify(this.#listeners, plan.changes)
     if (plan.opaque.length > 0) this.#noteOpaque(plan.opaque)
     return plan.changes.length
   }
@@ -739,8 +766,8 @@ export class Directory implements Startable {
     for (const listener of this.#opaqueListeners) listener(keys)
   }
 
-  #notify(changes: readonly RecordChange[]): void {
-    for (const listener of this.#listeners) {
+  #notify(listeners: ReadonlySet<ChangeListener>, changes: readonly RecordChange[]): void {
+    for (const listener of listeners) {
       try {
         listener(changes)
       } catch (err) {

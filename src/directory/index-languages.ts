@@ -4,9 +4,11 @@ import {
   INDEX_LANGUAGE_3,
   INDEX_LANGUAGE_5,
   INDEX_LANGUAGE_7,
+  INDEX_LANGUAGE_9,
   placedLanguage4,
   placedLanguage6,
-  placedLanguage8
+  placedLanguage8,
+  placedLanguage10
 } from '../domain/past-terms.js'
 import type { Places } from '../domain/places.js'
 import { INDEX_LANGUAGE, type IndexLanguage, placedLanguage } from '../domain/terms.js'
@@ -33,12 +35,20 @@ export function languagesWith(places: Places | undefined, isWanted: boolean): In
     INDEX_LANGUAGE_3,
     INDEX_LANGUAGE_5,
     INDEX_LANGUAGE_7,
+    INDEX_LANGUAGE_9,
     INDEX_LANGUAGE
   ]
   if (places === undefined) return { known: plain, wanted: INDEX_LANGUAGE }
   const placed = placedLanguage(places)
   return {
-    known: [...plain, placedLanguage4(places), placedLanguage6(places), placedLanguage8(places), placed],
+    known: [
+      ...plain,
+      placedLanguage4(places),
+      placedLanguage6(places),
+      placedLanguage8(places),
+      placedLanguage10(places),
+      placed
+    ],
     wanted: isWanted ? placed : INDEX_LANGUAGE
   }
 }

@@ -5,6 +5,7 @@ import { localMs } from '../domain/photo-facts.js'
 import type { DirectoryRecord } from '../domain/record.js'
 import { ARCHIVED_TIMELINE, AUDIENCE, ENTRY, INDEX_LANGUAGE, type IndexLanguage, TIMELINE } from '../domain/terms.js'
 import { tileOf } from '../domain/tile.js'
+import { type PhotoUsage, USED, usageCounter, usageOf } from '../domain/usage.js'
 import { addedPosition, type Order, takenPosition } from './index-keys.js'
 import { sameBytes } from './record-fold.js'
 
@@ -18,6 +19,8 @@ export interface Postings {
   readonly tile: Uint8Array | undefined
   /** The digest of its audience, and the value of its row of the term `all`; undefined: its index has none. All other values are empty. */
   readonly audience: Uint8Array | undefined
+  /** What it counts of its owner's quota; undefined: nothing, or its index does not count that. */
+  readonly used: PhotoUsage | undefined
 }
 
 /** The entries of one record in the inverted index. */
@@ -26,13 +29,13 @@ export type IndexEntries = Readonly<Record<Order, Postings>>
 const NO_BYTES = new Uint8Array(0)
 /** Terms whose rows have values. */
 const VALUED = ['all', TIMELINE, ARCHIVED_TIMELINE]
-const NO_POSTINGS: Postings = { terms: [], position: undefined, tile: undefined, audience: undefined }
+const NO_POSTINGS: Postings = { terms: [], position: undefined, tile: undefined, audience: undefined, used: undefined }
 const NOTHING: IndexEntries = { added: NO_POSTINGS, taken: NO_POSTINGS }
 
 /** @returns the index entries of a record; none for malformed photos and other kinds */
 export function indexEntries(
   record: DirectoryRecord | undefined,
-  language: Pick<IndexLanguage, 'termsOf' | 'isDated'> = INDEX_LANGUAGE
+  language: Pick<IndexLanguage, 'termsOf' | 'isDated' | 'lacks'> = INDEX_LANGUAGE
 ): IndexEntries {
   const terms = record === undefined ? [] : language.termsOf(record)
   if (record === undefined || terms.length === 0) return NOTHING
@@ -44,11 +47,12 @@ export function indexEntries(
   const position = addedPosition(stamp, id)
   const tile = terms.some(hasTile) ? tileOf(photo) : undefined
   const audience = audienceIn(terms)
-  const added = { terms, position, tile, audience }
+  const used = language.lacks.has(USED) ? undefined : usageOf(photo)
+  const added = { terms, position, tile, audience, used }
   const dated = language.isDated ? terms.filter(isDated) : []
   if (dated.length === 0) return { added, taken: NO_POSTINGS }
   const ms = takenAt === undefined ? hlcMs(createdAt) : localMs(takenAt)
-  return { added, taken: { terms: dated, position: takenPosition(ms, position), tile, audience } }
+  return { added, taken: { ...NO_POSTINGS, terms: dated, position: takenPosition(ms, position), tile, audience } }
 }
 
 /** @returns the digest of the audience that is among the terms */
@@ -142,6 +146,16 @@ export function audienceCounter(term: string, audience: Uint8Array): string {
 /** @returns what the names of all counters of an audience begin with, before the term */
 export function audienceCounters(audience: Uint8Array): string {
   return `of\0${Buffer.from(audience).toString('hex')}\0`
+}
+
+/** @returns by how much a photo changes counters that are of no term, by their names: those for each audience, and those of what is used */
+export function countersBeside({ terms, audience, used }: Postings): Map<string, number> {
+  const counters = new Map<string, number>()
+  if (audience !== undefined)
+    for (const term of terms) if (isCountedForEach(term)) counters.set(audienceCounter(term, audience), 1)
+  if (used !== undefined)
+    counters.set(usageCounter(used.owner, 'photos'), 1).set(usageCounter(used.owner, 'bytes'), used.bytes)
+  return counters
 }
 
 /** @returns whether photos with the term can be read in the order in which they were taken */

@@ -6,11 +6,10 @@ import { counterKey, dayKey, type IndexTables, msOfPosition, type Order, termKey
 import type { Index } from './index-state.js'
 import { type Operation, sealedRow, u64 } from './keys.js'
 import {
-  audienceCounter,
+  countersBeside,
   hasTile,
   indexEntries,
   isCounted,
-  isCountedForEach,
   type Postings,
   postingsChange,
   postingValue
@@ -60,18 +59,15 @@ export class TermPlan {
       this.#put(tables, order, removed, -1)
       this.#put(tables, order, added, 1)
     }
-    this.#countForEach(tables, was.added, -1)
-    this.#countForEach(tables, is.added, 1)
+    this.#countBeside(tables, was.added, -1)
+    this.#countBeside(tables, is.added, 1)
   }
 
-  #countForEach(tables: IndexTables, { terms, audience }: Postings, by: 1 | -1): void {
-    if (audience === undefined) return
+  #countBeside(tables: IndexTables, postings: Postings, by: 1 | -1): void {
+    const beside = countersBeside(postings)
+    if (beside.size === 0) return
     const { counters } = this.#deltasOf(tables)
-    for (const term of terms) {
-      if (!isCountedForEach(term)) continue
-      const counter = audienceCounter(term, audience)
-      counters.set(counter, (counters.get(counter) ?? 0) + by)
-    }
+    for (const [counter, amount] of beside) counters.set(counter, (counters.get(counter) ?? 0) + by * amount)
   }
 
   #put(tables: IndexTables, order: Order, postings: Postings, by: 1 | -1): void {

@@ -31,15 +31,7 @@ import {
 } from './keys.js'
 import { graveState, leafFrom } from './leaf-rows.js'
 import { recordStateOf } from './stored-record.js'
-import {
-  audienceCounter,
-  hasTile,
-  indexEntries,
-  isCounted,
-  isCountedForEach,
-  type Postings,
-  postingValue
-} from './term-index.js'
+import { countersBeside, hasTile, indexEntries, isCounted, type Postings, postingValue } from './term-index.js'
 
 /** Rows per read: checking them blocks the event loop for about a millisecond. */
 const VERIFY_READ_ROWS = 32
@@ -71,7 +63,7 @@ class IndexCheck {
   readonly counters = new TableCheck()
   readonly days = new TableCheck()
   readonly #holds: (recordRowKey: Uint8Array) => boolean
-  /** What is counted for each audience. */
+  /** What is counted for each audience, and of what is used. */
   readonly #counts = new Map<string, number>()
   readonly #days = new Map<string, { readonly key: Uint8Array; readonly count: DayCount }>()
 
@@ -84,25 +76,23 @@ class IndexCheck {
   expect(recordRowKey: Uint8Array, record: DirectoryRecord): void {
     if (!this.#holds(recordRowKey)) return
     const { language, tables } = this.index
-    for (const [order, postings] of Object.entries(indexEntries(record, language))) {
+    const entries = indexEntries(record, language)
+    for (const [counter, amount] of countersBeside(entries.added))
+      this.#counts.set(counter, (this.#counts.get(counter) ?? 0) + amount)
+    for (const [order, postings] of Object.entries(entries)) {
       const { terms, position } = postings
       if (position === undefined) continue
       for (const term of terms) {
         const key = termKey(tables.order[order as Order], term, position)
         this.postings.expected.add(key, postingValue(term, postings))
-        this.#countForEach(order as Order, term, key, postings)
+        this.#countDay(order as Order, term, key, postings)
       }
     }
   }
 
-  #countForEach(order: Order, term: string, key: Uint8Array, postings: Postings): void {
+  #countDay(order: Order, term: string, key: Uint8Array, postings: Postings): void {
     const { audience, position } = postings
-    if (audience === undefined || position === undefined) return
-    if (order === 'added' && isCountedForEach(term)) {
-      const counter = audienceCounter(term, audience)
-      this.#counts.set(counter, (this.#counts.get(counter) ?? 0) + 1)
-    }
-    if (!hasTile(term)) return
+    if (audience === undefined || position === undefined || !hasTile(term)) return
     const row = dayKey(this.index.tables, order, dayOf(msOfPosition(position, order)), audience)
     const name = Buffer.from(row).toString('latin1')
     const before = this.#days.get(name)?.count ?? EMPTY_DAY
@@ -113,7 +103,7 @@ class IndexCheck {
   /** Call it when all records have been expected. */
   expectCounts(): void {
     for (const [counter, count] of this.#counts)
-      this.counters.expected.add(counterKey(this.index.tables, counter), u64(count))
+      if (count > 0) this.counters.expected.add(counterKey(this.index.tables, counter), u64(count))
     for (const { key, count } of this.#days.values())
       if (!isEmptyDay(count)) this.days.expected.add(key, dayCountBytes(count))
   }
@@ -122,7 +112,7 @@ class IndexCheck {
 /**
  * Checks every derived row against the rows that it is derived from, in one snapshot: leaves, index and deaths against
  * records, buckets against leaves, counters against the index. Memory grows with what is counted for each
- * audience, and with no other rows.
+ * audience and each owner, and with no other rows.
  *
  * @returns the problems found, in words
  */

@@ -112,23 +112,56 @@ export function audienceDigest(text: string): Buffer {
   return hash('sha256', text, 'buffer').subarray(0, AUDIENCE_DIGEST_BYTES)
 }
 
-/** Some audiences, such as those that somebody sees. */
-export class AudienceSet {
-  /** As {@link audienceText} has them, without duplicates. */
-  readonly texts: readonly string[]
-  /** As {@link audienceDigest} makes them. */
-  readonly digests: readonly Uint8Array[]
-  readonly #known: ReadonlySet<string>
+/** An audience by its text, and by how rows of the index have it. */
+export interface NamedAudience {
+  readonly text: string
+  /** As {@link audienceDigest} makes it. */
+  readonly digest: Uint8Array
+}
 
-  /** @param digestOf - default: {@link audienceDigest} */
-  constructor(texts: Iterable<string>, digestOf: (text: string) => Uint8Array = audienceDigest) {
-    this.texts = [...new Set(texts)]
-    this.digests = this.texts.map(text => digestOf(text))
-    this.#known = new Set(this.digests.map(nameOf))
+export function namedAudience(text: string): NamedAudience {
+  return { text, digest: audienceDigest(text) }
+}
+
+/** Some audiences, such as those that somebody sees. It may grow while it is used, and never shrinks. */
+export class AudienceSet {
+  readonly #texts: string[] = []
+  readonly #digests: Uint8Array[] = []
+  readonly #known = new Set<string>()
+  readonly #arrivals: () => Iterable<NamedAudience>
+
+  /** @param arrivals - what has come since it was asked last. Default: nothing */
+  constructor(audiences: Iterable<NamedAudience>, arrivals: () => Iterable<NamedAudience> = () => []) {
+    this.#arrivals = arrivals
+    for (const audience of audiences) this.#add(audience)
+  }
+
+  /** As {@link audienceText} has them, without duplicates. */
+  get texts(): readonly string[] {
+    this.#catchUp()
+    return this.#texts
+  }
+
+  get digests(): readonly Uint8Array[] {
+    this.#catchUp()
+    return this.#digests
   }
 
   has(digest: Uint8Array): boolean {
+    this.#catchUp()
     return this.#known.has(nameOf(digest))
+  }
+
+  #catchUp(): void {
+    for (const audience of this.#arrivals()) this.#add(audience)
+  }
+
+  #add({ text, digest }: NamedAudience): void {
+    const name = nameOf(digest)
+    if (this.#known.has(name)) return
+    this.#known.add(name)
+    this.#texts.push(text)
+    this.#digests.push(digest)
   }
 }
 

@@ -71,5 +71,9 @@ export const CREDENTIAL_LABEL_CHARACTERS_MAX = 100
 export const SESSIONS_MAX = 100
 /** API keys of a user. */
 export const API_KEYS_MAX = 100
+/** Invites that somebody may still use. */
+export const INVITES_MAX = 100
+/** How long an invite may be used at most, days. */
+export const INVITE_DAYS_MAX = 90
 /** Photos that can be changed at once by naming what they are found by; 16 bytes of memory each. */
 export const SELECTED_PHOTOS_MAX = 1_000_000

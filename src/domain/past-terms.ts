@@ -16,10 +16,13 @@ import {
   trashTerms
 } from './terms.js'
 import { WORD_CHARACTERS_MAX } from './text.js'
+import { USED } from './usage.js'
 
 const WORDS_MAX = 32
-/** Terms that came with version 9. */
-const LATER_THAN_7 = [AUDIENCE, 'trash-owner', 'emptied-owner']
+/** What came with version 11: it counts, and lists nothing. */
+const LATER_THAN_9 = [USED]
+/** Terms that came with version 9, or later. */
+const LATER_THAN_7 = [AUDIENCE, 'trash-owner', 'emptied-owner', ...LATER_THAN_9]
 /** Terms that came with version 7, or later. */
 const LATER_THAN_5 = ['owner', ...LATER_THAN_7]
 /** Terms that came with version 5, or later. */
@@ -114,6 +117,18 @@ export function placedLanguage8(places: Places): IndexLanguage {
     lacks: new Set(LATER_THAN_7),
     termsOf: record => placed.termsOf(record).filter(term => !isOneOf(LATER_THAN_7, term))
   }
+}
+
+/** Without what somebody's photos take. */
+export const INDEX_LANGUAGE_9: IndexLanguage = {
+  ...INDEX_LANGUAGE,
+  version: 9,
+  lacks: new Set(['place', ...LATER_THAN_9])
+}
+
+/** As {@link INDEX_LANGUAGE_9}, with names of places. */
+export function placedLanguage10(places: Places): IndexLanguage {
+  return { ...placedLanguage(places), version: 10, lacks: new Set(LATER_THAN_9) }
 }
 
 function termsOf3(record: DirectoryRecord, places?: Places): string[] {

@@ -50,7 +50,7 @@ import { endOf } from './tombstone.js'
 import { traitsOf } from './traits.js'
 
 /** Of the index without names of places; with them it is the next one. So it rises by two. */
-export const INDEX_VERSION = 9
+export const INDEX_VERSION = 11
 
 /** The term of photos that lists show. */
 export const ENTRY = 'entry'

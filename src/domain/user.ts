@@ -49,7 +49,13 @@ export interface UserEdit {
   readonly name?: string
   readonly display?: string | null
   readonly mail?: string | null
-  readonly quota?: Quota | null
+  readonly quota?: QuotaEdit | null
+}
+
+/** Absent: unchanged; null: as much as fits. */
+export interface QuotaEdit {
+  readonly bytes?: number | null | undefined
+  readonly photos?: number | null | undefined
 }
 
 /** Lenient, since another node may have written the record, and bounded. @returns undefined for anything else */
@@ -57,14 +63,13 @@ export function viewUser(record: DirectoryRecord): User | undefined {
   const id = record.kind === USER_KIND ? parseUserId(record.id) : undefined
   if (id === undefined || id !== record.id) return undefined
   const { value, hlc } = shownVersion(record)
-  const quota = value.get('quota')
   const born = bornOf(value, hlc)
   return {
     id,
     name: checkedUserName(textOf(value, 'name') ?? ''),
     display: cutLine(textOf(value, 'display'), DISPLAY_CHARACTERS_MAX),
     mail: cutLine(textOf(value, 'mail'), MAIL_CHARACTERS_MAX),
-    quota: quota instanceof Map ? quotaOf(quota as ReadonlyMap<string, Value>) : NO_QUOTA,
+    quota: quotaIn(value),
     born,
     createdAtMs: hlcMs(born)
   }
@@ -85,21 +90,32 @@ export function editUserChanges(record: DirectoryRecord, edit: UserEdit): Change
     setOrDelete(value, field, text ?? undefined)
     changed = true
   }
-  if (edit.quota !== undefined) {
-    setOrDelete(value, 'quota', edit.quota === null ? undefined : quotaValue(edit.quota))
+  const quota = quotaIn(before)
+  const wanted = edit.quota === undefined ? quota : quotaAfter(quota, edit.quota)
+  if (wanted.bytes !== quota.bytes || wanted.photos !== quota.photos) {
+    setOrDelete(value, 'quota', quotaValue(wanted))
     changed = true
   }
   return changed ? [{ kind: 'version', value }] : []
 }
 
-const NO_QUOTA: Quota = { bytes: undefined, photos: undefined }
+export const NO_QUOTA: Quota = { bytes: undefined, photos: undefined }
 
-function quotaOf(fields: ReadonlyMap<string, Value>): Quota {
+function quotaIn(value: ReadonlyMap<string, Value>): Quota {
+  const fields = value.get('quota')
+  if (!(fields instanceof Map)) return NO_QUOTA
   return { bytes: integerOf(fields, 'bytes'), photos: integerOf(fields, 'photos') }
 }
 
-function quotaValue({ bytes, photos }: Quota): ReadonlyMap<string, Value> {
-  return mapOf({ bytes, photos })
+function quotaAfter(before: Quota, edit: QuotaEdit | null): Quota {
+  if (edit === null) return NO_QUOTA
+  const { bytes = before.bytes, photos = before.photos } = edit
+  return { bytes: bytes ?? undefined, photos: photos ?? undefined }
+}
+
+/** @returns undefined for none */
+function quotaValue({ bytes, photos }: Quota): ReadonlyMap<string, Value> | undefined {
+  return bytes === undefined && photos === undefined ? undefined : mapOf({ bytes, photos })
 }
 
 function bornOf(value: ReadonlyMap<string, Value>, hlc: Hlc): Hlc {

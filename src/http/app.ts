@@ -22,6 +22,7 @@ import { addDocsPage } from './native/routes/docs.js'
 import { addEventsRoute } from './native/routes/events.js'
 import { addFullDumpRoute } from './native/routes/full-dump.js'
 import { addGroupRoutes } from './native/routes/groups.js'
+import { addInviteRoutes } from './native/routes/invites.js'
 import { addLaidOutRoutes } from './native/routes/laid-out.js'
 import { addLibraryRoutes } from './native/routes/library.js'
 import { addLogLevelRoute } from './native/routes/log-level.js'
@@ -153,6 +154,7 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   addSessionRoutes(app, context)
   if (accounts !== undefined) {
     addAccountRoutes(app, { ...context, accounts })
+    addInviteRoutes(app, { ...context, accounts })
     addShareRoutes(app, { ...context, accounts })
     addGroupRoutes(app, { ...context, accounts })
   }

@@ -21,6 +21,7 @@ import type { BlobIntake } from './blob-intake.js'
 import { mediaType } from './media-type.js'
 import { checkIdempotencyKey, checkLabels, checkMinCopies, checkStatements, nameOf } from './photo-rules.js'
 import type { Body, BodyOptions, PhotoCopies, UploadOptions, UploadReceipt } from './photo-types.js'
+import type { Reservation, UploadQuotas } from './quotas.js'
 
 const IDEMPOTENCY_MS = 24 * 3_600_000
 /** One key has several uploads only after a network partition; any of them is a valid answer. */
@@ -39,6 +40,7 @@ export interface PhotoUploadsComponents {
   readonly actor: () => ActorId
   readonly logicalVolume: () => VolumeId
   readonly copies: PhotoCopies
+  readonly quotas: UploadQuotas
 }
 
 export interface PhotoUploadsInit {
@@ -115,16 +117,32 @@ export class PhotoUploads {
   }
 
   async #create(body: Body, options: UploadOptions, checked: CheckedOptions): Promise<UploadReceipt> {
+    const room = this.#components.quotas.reserve(checked.owner, options.declaredBytes ?? 0)
+    try {
+      return await this.#createWithin(room, body, options, checked)
+    } finally {
+      room.release()
+    }
+  }
+
+  async #createWithin(
+    room: Reservation,
+    body: Body,
+    options: UploadOptions,
+    checked: CheckedOptions
+  ): Promise<UploadReceipt> {
     const { store, clock, random, intake, writer, actor, logicalVolume } = this.#components
     const epoch = actor()
     const cookie = newCookie(random)
     const blob = { id: newPhotoId(clock, random), generation: FIRST_GENERATION, part: 'orig' } as const
     const writeChunk = async (chunk: number, bytes: Uint8Array): Promise<void> => {
+      room.atLeast(chunk * this.#init.chunkBytes + bytes.length)
       await store.append([dataDraft({ cookie }, blob, chunk, true, bytes)], 'upload')
     }
     const { stored, bytes } = await intake.receive(body, options, writeChunk, async received => {
       const { size, sha256, start, chunksWritten, tail } = received
       const contentType = await mediaType(start, options.contentType, checked.name)
+      room.atLeast(size)
       const born = { size, sha256, contentType, cookie, logicalVolume: logicalVolume() }
       const chunked = chunksWritten > 0
       const chunkBytes = chunked ? this.#init.chunkBytes : 0

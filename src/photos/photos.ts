@@ -64,6 +64,7 @@ import type {
   UploadReceipt
 } from './photo-types.js'
 import { PhotoUploads } from './photo-uploads.js'
+import { UNBOUNDED, type UploadQuotas } from './quotas.js'
 import type { UploadSpool } from './upload-spool.js'
 import { ALL_SEEING, requireMay, type Viewer } from './viewers/viewer.js'
 
@@ -102,6 +103,8 @@ export interface PhotosComponents {
   readonly copies?: PhotoCopies
   /** Default: nobody is known by name. */
   readonly owners?: OwnerNames
+  /** Default: everybody may have as much as fits. */
+  readonly quotas?: UploadQuotas
   /** Asks the peers about a photo that is unknown here. @returns whether all members answered */
   readonly fetchRecord?: (id: PhotoId) => Promise<boolean>
   /** What graves have ended here before its time. Default: nothing. */
@@ -155,7 +158,8 @@ export class Photos {
     const readBackBytesMax = init.readBackBytesMax ?? READ_BACK_CHUNKS * chunkBytes
     const readBack = new ByteBudget({ bytesMax: readBackBytesMax, waitersMax: Number.POSITIVE_INFINITY })
     const intake = new BlobIntake({ memory, readBack, spool }, { chunkBytes, maxBytes: maxUploadBytes })
-    const uploads = new PhotoUploads({ ...components, intake, copies }, { chunkBytes, minCopies })
+    const { quotas = UNBOUNDED } = components
+    const uploads = new PhotoUploads({ ...components, intake, copies, quotas }, { chunkBytes, minCopies })
     directory.onChange(changes => {
       for (const { key, after } of changes) {
         if (after !== undefined && isLive(after)) cache.forgetHead(key.id)

@@ -45,6 +45,24 @@ export function judgeSighting(floor: Floor | undefined, seen: Sighting | undefin
 }
 
 /**
+ * Holds a list of all photos of a node against what the node had shown of one of them before.
+ *
+ * @param floor - as it was when the request began
+ * @param mayBeDeleted - whether somebody may have deleted the photo by the time of the answer
+ * @param mayBeUndeleted - or taken that back
+ * @returns what is wrong, in words
+ */
+export function judgeListing(
+  floor: Floor,
+  isListed: boolean,
+  { mayBeDeleted, mayBeUndeleted }: { readonly mayBeDeleted: boolean; readonly mayBeUndeleted: boolean }
+): string | undefined {
+  if (!isListed && !mayBeDeleted) return 'it is not listed where it was known before, and nobody has deleted it'
+  if (isListed && isDeleted(floor.rank) && !mayBeUndeleted) return 'it is listed where it was deleted before'
+  return undefined
+}
+
+/**
  * @param before - the floor as it was when the request began: what others saw meanwhile may have come about later
  * @returns the least that may be shown after an answer was seen
  */

@@ -1,11 +1,11 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { addColoursModel, COLOURS_MODEL } from '../support/colours-model-folder.js'
 import { HttpClient } from '../support/http-client.js'
 import { killAllNodes, NodeProcess, sheaf, temporaryFolder } from '../support/node-process.js'
 import { SeededRandom } from '../support/seeded-random.js'
-import { smallImageNetwork, smallTextNetwork, smallTokenizer, smallTokenizerConfig } from '../support/small-models.js'
 import { until } from '../support/until.js'
 
 /** Of each colour, over all nodes. */
@@ -43,7 +43,7 @@ class ColourNode {
 
   async start(...others: readonly ColourNode[]): Promise<void> {
     const known = others.flatMap(({ process }) => ['--join', process.p2p])
-    const flags = ['--model', 'colours', '--models', models, '--name', this.name, ...known]
+    const flags = ['--model', COLOURS_MODEL, '--models', models, '--name', this.name, ...known]
     this.#process = await NodeProcess.start({ dataDir: this.#data, flags })
     this.client = new HttpClient(this.#process.url)
   }
@@ -79,20 +79,7 @@ describe.sequential('three nodes that look at photos', () => {
   const live = new Map<string, Colour>()
 
   beforeAll(async () => {
-    const source = join(folder.path, 'source')
-    mkdirSync(source)
-    const files = {
-      'vision.onnx': smallImageNetwork(),
-      'text.onnx': smallTextNetwork(),
-      'tokenizer.json': smallTokenizer(),
-      'tokenizer_config.json': smallTokenizerConfig()
-    }
-    for (const [name, content] of Object.entries(files)) writeFileSync(join(source, name), content)
-    const file = (name: keyof typeof files): string => join(source, name)
-    const pair = ['--image', file('vision.onnx'), '--text', file('text.onnx'), '--tokenizer', file('tokenizer.json')]
-    const pixels = ['--mean', '0,0,0', '--std', '1,1,1']
-    const added = await sheaf(['models', 'add', 'colours', ...pair, ...pixels, '--models', models])
-    expect(added).toMatchObject({ code: 0 })
+    await addColoursModel(folder.path)
     await n1.start()
     await n2.start(n1)
     await n3.start(n1, n2)

@@ -37,6 +37,24 @@ function loginsFile(): Promise<string> {
   return readFile(join(home, '.config', 'sheaf', 'logins.json'), 'utf8')
 }
 
+test('an invite is printed as an address, listed and taken back', async () => {
+  await addUser('anna', '--admin')
+  const closed = await run(['user', 'invite', ...TOKEN_FLAG])
+  expect([closed.code, closed.stderr]).toEqual([1, expect.stringContaining('--signup invite')])
+  const open = await startHttp({ signup: 'invite' })
+  const at = { at: open.url }
+  await done(['user', 'add', 'anna', '--admin', ...TOKEN_FLAG], { ...piped(PASSWORD), ...at })
+  const address = await done(['user', 'invite', '--role', 'guest', '--label', 'Ben', ...TOKEN_FLAG], at)
+  expect(address).toMatch(new RegExp(`^${open.url}/#/invite/[\\w-]{64}\n$`))
+  expect(await done(['user', 'invites', ...TOKEN_FLAG], at)).toMatch(/guest +Ben/)
+  const [{ id } = { id: '' }] = await open.accounts.invites.list()
+  expect(await done(['user', 'uninvite', id, ...TOKEN_FLAG], at)).toBe(`${id}\n`)
+  expect(await done(['user', 'invites', ...TOKEN_FLAG], at)).not.toContain('Ben')
+  const unknown = await run(['user', 'uninvite', 'x', ...TOKEN_FLAG], at)
+  expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining('ERR_BAD_ID')])
+  await open.close()
+})
+
 describe('log-ins', () => {
   beforeEach(() => addUser('anna', '--admin'))
 
@@ -158,6 +176,14 @@ describe('accounts', () => {
     expect(JSON.parse(await done(['user', 'role', 'ben', 'user', '--json'])).role).toBe('user')
     expect(JSON.parse(await done(['user', 'disable', 'ben', '--json', ...TOKEN_FLAG])).state).toBe('disabled')
     expect(JSON.parse(await done(['user', 'enable', 'ben', '--json'])).state).toBe('open')
+    const room = JSON.parse(await done(['user', 'quota', 'ben', '50GB', '--photos', '7', '--json']))
+    expect([room.quota, room.usage]).toEqual([
+      { bytes: 50_000_000_000, photos: 7 },
+      { bytes: 0, photos: 0 }
+    ])
+    expect(await done(['user', 'quota', 'ben', 'none'])).toMatch(/photos +0 of 7, 0 B\n/)
+    for (const bad of [['50XB'], ['none', '--photos', '-1'], ['none', '--photos', '1.5']])
+      expect((await run(['user', 'quota', 'ben', ...bad])).code).toBe(2)
     expect((await run(['user', 'disable', 'nobody'])).stderr).toContain('no account has the name "nobody"')
   })
 

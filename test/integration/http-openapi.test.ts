@@ -31,6 +31,7 @@ const seen = new Set<string>()
 
 beforeAll(async () => {
   http = await startHttp({
+    signup: 'invite',
     archiving: {
       status: () => ({
         state: 'failing',
@@ -105,6 +106,7 @@ const OPERATIONS = [
   'delete /v1/albums/{id}/shares/{principal}',
   'delete /v1/groups/{id}',
   'delete /v1/groups/{id}/members/{user}',
+  'delete /v1/invites/{id}',
   'delete /v1/keys/{id}',
   'delete /v1/sessions/{id}',
   'get /',
@@ -145,6 +147,7 @@ const OPERATIONS = [
   'get /v1/albums/{id}/shares',
   'get /v1/groups',
   'get /v1/groups/{id}',
+  'get /v1/invites',
   'get /v1/keys',
   'get /v1/sessions',
   'get /v1/tokens/keys',
@@ -185,11 +188,13 @@ const OPERATIONS = [
   'post /v1/albums/{id}/photos',
   'post /v1/albums/{id}/undelete',
   'post /v1/groups',
+  'post /v1/invites',
   'post /v1/keys',
   'post /v1/photos',
   'post /v1/photos/batch',
   'post /v1/photos/exists',
   'post /v1/photos/lookup',
+  'post /v1/signup',
   'post /v1/tokens',
   'post /v1/users',
   'put /v1/albums/{id}/owner',
@@ -447,10 +452,19 @@ async function askForAccounts(): Promise<void> {
   await as(`Bearer ${key.secret}`, 'GET', '/v1/keys')
   await as(anna, 'DELETE', '/v1/keys/{id}', key.key.key_id)
   await as(anna, 'DELETE', '/v1/keys/{id}', made.user_id)
+  const invite = JSON.parse((await as(anna, 'POST', '/v1/invites', '', { role: 'guest' })).body.toString())
+  await as(anna, 'POST', '/v1/invites', '', { expires_at: '2020-01-01T00:00:00Z' })
+  await as(anna, 'GET', '/v1/invites')
+  const cleo = { name: 'cleo', password: 'correct horse', display: 'Cleo' }
+  await ask('POST', '/v1/signup', {}, '', cleo)
+  await ask('POST', '/v1/signup', {}, '', { ...cleo, invite: invite.secret })
+  await ask('POST', '/v1/signup', {}, '', { ...cleo, invite: invite.secret })
+  await as(anna, 'DELETE', '/v1/invites/{id}', invite.invite.invite_id)
+  await as(anna, 'DELETE', '/v1/invites/{id}', made.user_id)
   await as(anna, 'GET', '/v1/users')
   await as(anna, 'GET', '/v1/users/{id}', made.user_id)
   await as(anna, 'GET', '/v1/users/{id}', key.key.key_id)
-  await as(anna, 'PATCH', '/v1/users/{id}', made.user_id, { display: null })
+  await as(anna, 'PATCH', '/v1/users/{id}', made.user_id, { display: null, quota: { bytes: 0, photos: null } })
   await as(anna, 'PUT', '/v1/users/{id}/role', made.user_id, { role: 'user' })
   await as(anna, 'PUT', '/v1/users/{id}/state', made.user_id, { state: 'disabled' })
   const ben = JSON.parse((await as(anna, 'POST', '/v1/users', '', { name: 'ben' })).body.toString())

@@ -58,6 +58,7 @@ test('GET /session says what the page may do, and where the cluster is found whe
   expect(await session()).toEqual({
     user: null,
     accounts: false,
+    signup: 'off',
     can: everybody,
     expires_at: null,
     node,

@@ -27,6 +27,7 @@ delete /v1/albums/{id}/shares/{principal}: share
 delete /v1/albums/{id}: delete
 delete /v1/groups/{id}/members/{user}: share
 delete /v1/groups/{id}: share
+delete /v1/invites/{id}: accounts
 delete /v1/keys/{id}: account
 delete /v1/sessions/{id}: account
 get /: nothing
@@ -67,6 +68,7 @@ get /v1/albums/{id}: read
 get /v1/albums: read
 get /v1/groups/{id}: account
 get /v1/groups: account
+get /v1/invites: accounts
 get /v1/keys: account
 get /v1/sessions: account
 get /v1/tokens/keys: nothing
@@ -107,11 +109,13 @@ post /v1/albums/{id}/photos: edit
 post /v1/albums/{id}/undelete: edit
 post /v1/albums: edit
 post /v1/groups: share
+post /v1/invites: accounts
 post /v1/keys: account
 post /v1/photos/batch: edit delete
 post /v1/photos/exists: read
 post /v1/photos/lookup: read
 post /v1/photos: upload
+post /v1/signup: nothing
 post /v1/tokens: nothing
 post /v1/users: accounts
 put /v1/albums/{id}/owner: share

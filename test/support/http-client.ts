@@ -89,6 +89,8 @@ export interface FormPart {
 export interface HttpClientInit {
   readonly socketCountMax?: number
   readonly timeoutMs?: number
+  /** Goes along with every request that has none of its own. */
+  readonly credential?: string | undefined
   /** Goes along with every request below /v1/admin. */
   readonly operatorToken?: string | undefined
 }
@@ -98,12 +100,14 @@ export class HttpClient {
   readonly #base: URL
   readonly #agent: Agent
   readonly #timeoutMs: number
+  readonly #credential: string | undefined
   readonly #operatorToken: string | undefined
 
   constructor(url: string, init: HttpClientInit = {}) {
     this.#base = new URL(url)
     this.#agent = new Agent({ keepAlive: true, maxSockets: init.socketCountMax ?? 64 })
     this.#timeoutMs = init.timeoutMs ?? 60_000
+    this.#credential = init.credential
     this.#operatorToken = init.operatorToken
   }
 
@@ -134,6 +138,7 @@ export class HttpClient {
         method,
         agent: this.#agent,
         headers: {
+          ...(this.#credential !== undefined && { authorization: `Bearer ${this.#credential}` }),
           ...(isAdmin && { authorization: `Bearer ${this.#operatorToken}` }),
           ...options.headers,
           ...(byteCount === undefined ? {} : { 'content-length': String(byteCount) })

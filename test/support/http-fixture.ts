@@ -25,7 +25,7 @@ import { featuresChange } from '../../src/domain/findings.js'
 import { type Hlc, HybridClock } from '../../src/domain/hlc.js'
 import { type NodeId, newActorId, type PhotoId, type UserId } from '../../src/domain/ids.js'
 import { PHOTO_KIND } from '../../src/domain/photo.js'
-import type { Settings } from '../../src/domain/settings-record.js'
+import type { Settings, Signup } from '../../src/domain/settings-record.js'
 import { buildHttpApp } from '../../src/http/app.js'
 import type { HttpComponents } from '../../src/http/native/components.js'
 import { HttpMeter } from '../../src/http/wire/http-meter.js'
@@ -38,6 +38,7 @@ import { LibraryLists } from '../../src/photos/library-lists.js'
 import { PhotoCache } from '../../src/photos/photo-cache.js'
 import { PhotoReader } from '../../src/photos/photo-reader.js'
 import { copiesOn, Photos } from '../../src/photos/photos.js'
+import { Quotas } from '../../src/photos/quotas.js'
 import { UploadSpool } from '../../src/photos/upload-spool.js'
 import type { Viewer } from '../../src/photos/viewers/viewer.js'
 import { Viewers } from '../../src/photos/viewers/viewers.js'
@@ -79,6 +80,8 @@ export interface HttpFixtureInit {
   readonly backup?: HttpComponents['backup']
   /** Anybody could join the cluster, so nobody can have an account. */
   readonly openCluster?: boolean
+  /** Who may make an account for himself. */
+  readonly signup?: Signup
   /** How many photos are changed before there is a job. */
   readonly batches?: Partial<BatchesInit>
   /** The node has kept up with others, so that it is an alarm when graves end what lives here. */
@@ -180,6 +183,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       spool: await uploadSpool(),
       albums: catalog,
       owners,
+      quotas: new Quotas({ directory, quotaOf: id => accounts.users.quotaOf(id) }),
       actor,
       log,
       logicalVolume: () => store.volume,
@@ -197,7 +201,13 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       tokenKeys: [tokenKeyOf(systemRandom.bytes(32))],
       isOpenCluster: () => init.openCluster === true
     },
-    { cluster: 'sheaf', auth: 'auto', node: 'box', hashingCost: { memoryKiB: 8, passes: 1, lanes: 1 } }
+    {
+      cluster: 'sheaf',
+      auth: 'auto',
+      signup: init.signup,
+      node: 'box',
+      hashingCost: { memoryKiB: 8, passes: 1, lanes: 1 }
+    }
   )
   await accounts.start()
   const groupsOf = (id: UserId): readonly GroupGrantee[] => accounts.groups.of(id)

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { isOverheard } from '../src/state/account.js'
+import { inviteIn, isOverheard } from '../src/state/account.js'
 import { deviceName } from '../src/texts/en-account.js'
 
 test.each([
@@ -27,4 +27,18 @@ test('a device is called by browser and system, or what it calls itself', () => 
     'Mozilla/1.0',
     'Unknown device'
   ])
+})
+
+test('an address of an invite is known as such, and nothing else', () => {
+  const secret = 'aB-_'.repeat(16)
+  expect(inviteIn(`#/invite/${secret}`)).toBe(secret)
+  for (const hash of [
+    '',
+    '#/',
+    `#/invite/${secret}x`,
+    `#/invite/${secret.slice(1)}`,
+    `#/photo/${secret}`,
+    '#/invite/a b'
+  ])
+    expect(inviteIn(hash), hash).toBeUndefined()
 })

@@ -17,6 +17,7 @@ beforeEach(() => {
   answer = {
     user: null,
     accounts: false,
+    signup: 'off',
     expires_at: null,
     can: ['read', 'operate'],
     node: { id: 'a', name: 'attic' },
@@ -82,7 +83,8 @@ test('the same place is at an origin of the same scheme, if there is one', () =>
   )
 })
 
-const anna = { user_id: 'u1', name: 'anna', display: null, role: 'user', state: 'open' } as const
+const room = { usage: { bytes: 0, photos: 0 }, quota: { bytes: null, photos: null } }
+const anna = { user_id: 'u1', name: 'anna', display: null, role: 'user', state: 'open', ...room } as const
 
 test('the page asks for photos when it knows that it may: logged in, or where nobody has to be', async () => {
   const subject = session()

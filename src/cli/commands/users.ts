@@ -1,16 +1,20 @@
 import { Argument, Option } from 'commander'
+import { parseBytes } from '../../core/byte-sizes.js'
 import { SheafError } from '../../core/errors.js'
 import { type AccountState, ROLES, type Role } from '../../domain/access.js'
 import { parseUserId } from '../../domain/ids.js'
 import { foldUserName } from '../../domain/user-names.js'
 import type { CommandSet } from '../shell/command-set.js'
 import { fieldLines } from '../shell/field-lines.js'
-import { humanTime, printable } from '../shell/human.js'
+import { humanBytes, humanTime, printable } from '../shell/human.js'
 import { jsonBody, type NodeRequest } from '../shell/node-client.js'
 import { type ExitCode, printJson, type Session } from '../shell/session.js'
 import { Table } from '../shell/table.js'
+import { addInvites } from './invites.js'
 import { logIn, type WhoAnswer } from './login.js'
 
+/** Instead of a number. */
+const NONE = 'none'
 /** What one request lists. */
 const PAGE = 1_000
 
@@ -26,6 +30,9 @@ interface UserJson {
   /** Nodes that were cut off from each other gave it different rights, or its name to another one. */
   readonly contested: boolean
   readonly created_at: string
+  readonly quota: { readonly bytes: number | null; readonly photos: number | null }
+  /** Null: the index does not count that yet. */
+  readonly usage: { readonly bytes: number; readonly photos: number } | null
 }
 
 interface UsersAnswer {
@@ -70,12 +77,16 @@ export function addUsers(commands: CommandSet): void {
   add('role <name>', 'give an account another role')
     .addArgument(new Argument('<role>', 'what it may do').choices(ROLES))
     .action(commands.action((session, name: string, role: Role) => change(session, name, 'role', { role })))
+  add('quota <name> <size>', 'say how much the photos of an account may take, such as 50GB; `none`: as much as fits')
+    .option('--photos <n>', 'how many photos it may have; `none`: as many as fit')
+    .action(commands.action(setQuota))
   add('disable <name>', 'end all that an account has begun, and let nobody log in as it').action(
     commands.action((session, name: string) => change(session, name, 'state', { state: 'disabled' }))
   )
   add('enable <name>', 'open an account that was disabled').action(
     commands.action((session, name: string) => change(session, name, 'state', { state: 'open' }))
   )
+  addInvites(commands, group)
 }
 
 async function create(session: Session, name: string, options: AddOptions): Promise<ExitCode> {
@@ -138,9 +149,26 @@ async function change(session: Session, name: string, what: 'role' | 'state', bo
   return 0
 }
 
+async function setQuota(
+  session: Session,
+  name: string,
+  size: string,
+  { photos }: { readonly photos?: string }
+): Promise<ExitCode> {
+  const bytes = size === NONE ? null : parseBytes(size)
+  if (bytes === undefined)
+    throw new SheafError('ERR_USAGE', `${JSON.stringify(size)} is no size: 50GB, 500M, or ${NONE}`)
+  if (photos !== undefined && photos !== NONE && !/^\d{1,15}$/.test(photos))
+    throw new SheafError('ERR_USAGE', `--photos is a whole number, or ${NONE}`)
+  const { id } = await find(session, name)
+  const number = photos === NONE ? null : photos === undefined ? undefined : Number(photos)
+  await print(session, await ask(session, userPath(id), 'PATCH', { quota: { bytes, photos: number } }))
+  return 0
+}
+
 async function print(session: Session, user: UserJson): Promise<void> {
   if (session.json) return printJson(session, user)
-  const { name, user_id, display, mail, role, state, created_at } = user
+  const { name, user_id, display, mail, role, state, created_at, usage, quota } = user
   const fields = fieldLines([
     ['name', name],
     ['id', user_id],
@@ -148,10 +176,17 @@ async function print(session: Session, user: UserJson): Promise<void> {
     ['mail', mail ?? undefined],
     ['role', role],
     ['state', state],
+    ['photos', usage === null ? undefined : usageText(usage, quota)],
     ['since', humanTime(created_at)],
     ['notes', notesOn(user).join(', ') || undefined]
   ])
   for (const line of fields) await session.terminal.print(line)
+}
+
+function usageText(usage: NonNullable<UserJson['usage']>, quota: UserJson['quota']): string {
+  const of = (text: string, max: string | undefined): string => (max === undefined ? text : `${text} of ${max}`)
+  const bytes = of(humanBytes(usage.bytes), quota.bytes === null ? undefined : humanBytes(quota.bytes))
+  return `${of(String(usage.photos), quota.photos === null ? undefined : String(quota.photos))}, ${bytes}`
 }
 
 interface Found {

@@ -1,4 +1,5 @@
 import type { ListedApiKey } from '../../accounts/api-keys.js'
+import type { ListedInvite } from '../../accounts/invites.js'
 import type { ListedUser } from '../../accounts/users.js'
 import type { SessionId } from '../../domain/ids.js'
 import type { Session } from '../../domain/session-record.js'
@@ -14,8 +15,14 @@ export function userJson(user: ListedUser): object {
     state: user.state,
     has_password: user.hasPassword,
     contested: user.isContested || user.isNameContested,
+    ...roomJson(user),
     created_at: timeJson(user.createdAtMs)
   }
+}
+
+/** What somebody's photos take, and what they may. */
+export function roomJson({ quota, usage }: Pick<ListedUser, 'quota' | 'usage'>): object {
+  return { quota: { bytes: quota.bytes ?? null, photos: quota.photos ?? null }, usage: usage ?? null }
 }
 
 /** @param current - the session of the request */
@@ -37,5 +44,16 @@ export function apiKeyJson(key: ListedApiKey): object {
     scopes: key.scopes,
     created_at: timeJson(key.createdAtMs),
     expires_at: timeOrNull(key.untilMs)
+  }
+}
+
+export function inviteJson(invite: ListedInvite): object {
+  return {
+    invite_id: invite.id,
+    role: invite.role,
+    label: invite.label ?? null,
+    by: invite.by === 'operator' ? null : invite.by,
+    created_at: timeJson(invite.createdAtMs),
+    expires_at: timeJson(invite.untilMs)
   }
 }

@@ -79,6 +79,8 @@ export interface HttpComponents {
     | 'sessions'
     | 'apiKeys'
     | 'tokens'
+    | 'invites'
+    | 'signups'
   >
   readonly albums: Pick<
     Albums,

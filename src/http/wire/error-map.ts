@@ -74,6 +74,9 @@ export const ERROR_MAP: Readonly<Record<ErrorCode, ErrorMapping>> = {
   ERR_NAME_TAKEN: { status: 409 },
   ERR_LAST_ADMIN: { status: 409 },
   ERR_CLUSTER_KEY_NEEDED: { status: 409 },
+  ERR_SIGNUP_CLOSED: { status: 403 },
+  ERR_INVITE_NOT_FOUND: { status: 404 },
+  ERR_TOO_MANY_INVITES: { status: 409 },
   ERR_USER_NOT_FOUND: { status: 404 },
   ERR_TOO_MANY_USERS: { status: 409 },
   ERR_GROUP_NOT_FOUND: { status: 404 },
@@ -81,6 +84,10 @@ export const ERROR_MAP: Readonly<Record<ErrorCode, ErrorMapping>> = {
   ERR_SESSION_NOT_FOUND: { status: 404 },
   ERR_API_KEY_NOT_FOUND: { status: 404 },
   ERR_TOO_MANY_API_KEYS: { status: 409 },
+  ERR_QUOTA_EXCEEDED: {
+    status: 507,
+    members: { used_bytes: 0, used_photos: 0, quota_bytes: null, quota_photos: null }
+  },
   ERR_DISK_FULL: { status: 507 },
   ERR_DISK_READ: { status: 503, retryAfterS: 10 },
   ERR_DISK_WRITE: { status: 503, retryAfterS: 10 },

@@ -12,10 +12,11 @@ import {
   type AlbumAudience,
   AudienceSet,
   albumAudience,
-  audienceDigest,
   audienceText,
   mayWithAlbum,
   mayWithPhoto,
+  type NamedAudience,
+  namedAudience,
   ownersToDelete,
   type Person,
   type PhotoAudience,
@@ -32,7 +33,7 @@ import { AUDIENCE, photoOf } from '../../domain/terms.js'
 import type { Viewer } from './viewer.js'
 
 export interface ViewersComponents {
-  readonly directory: Pick<Directory, 'onChange' | 'onOpaque' | 'lookUp' | 'countsOf' | 'language'>
+  readonly directory: Pick<Directory, 'onComing' | 'onChange' | 'onOpaque' | 'lookUp' | 'countsOf' | 'language'>
   /** Whose that is which nobody with an account has made. */
   readonly unowned: () => Settings['unowned']
   /** In what groups somebody is now. */
@@ -50,8 +51,25 @@ interface KnownAlbum {
 }
 
 /** An audience that live photos have, or had when somebody asked. */
-interface KnownAudience extends PhotoAudience {
-  readonly digest: Uint8Array
+interface KnownAudience extends PhotoAudience, NamedAudience {}
+
+/** They only ever become more: whoever reads them goes on where he was. */
+class KnownAudiences {
+  readonly #texts = new Set<string>()
+  readonly #list: KnownAudience[] = []
+
+  get list(): readonly KnownAudience[] {
+    return this.#list
+  }
+
+  has(text: string): boolean {
+    return this.#texts.has(text)
+  }
+
+  add(text: string, audience: PhotoAudience): void {
+    this.#texts.add(text)
+    this.#list.push({ ...audience, ...namedAudience(text) })
+  }
 }
 
 /** An album of which this node has no record that it can read: what it cannot read opens nothing. */
@@ -61,6 +79,7 @@ const DEAD_AUDIENCES_MAX = 256
 
 /** Of which audiences somebody sees the photos. */
 interface Sight {
+  /** Those that photos get after that are in it as well. */
   readonly audiences: AudienceSet
   readonly epoch: number
   readonly endsAtMs: number
@@ -74,16 +93,16 @@ export class Viewers implements Startable {
   readonly #components: ViewersComponents
   readonly #albums = new LRUCache<AlbumId, KnownAlbum | typeof UNKNOWN>({ max: ALBUMS_HELD_MAX })
   /** All that live photos have had since they were read, by their texts; more do no harm. Undefined: nobody has asked for them. */
-  #audiences: Map<string, KnownAudience> | undefined
+  #audiences: KnownAudiences | undefined
   /** Those that are being read. */
-  #arriving: Map<string, KnownAudience> | undefined
+  #arriving: KnownAudiences | undefined
   /** How many there were when they were read. */
   #live = 0
   #reading: Promise<void> | undefined
   /** As the settings say; undefined: they were not asked since they changed. */
   #unowned: Settings['unowned'] | undefined
   readonly #sights = new LRUCache<string, Sight>({ max: VIEWERS_HELD_MAX })
-  /** Rises whenever somebody may see more or less than before. */
+  /** Rises whenever somebody may see more or less of the audiences than before. */
   #epoch = 0
   #isFull = false
   #unsubscribe = (): void => {}
@@ -94,6 +113,10 @@ export class Viewers implements Startable {
 
   async start(): Promise<void> {
     const { directory } = this.#components
+    // a list that is read before the change is told of has to know whose photos it finds
+    const offComing = directory.onComing(changes => {
+      for (const { key, after } of changes) this.#noteAudience(key.kind, after)
+    })
     const offChange = directory.onChange(changes => {
       for (const { key, after } of changes) this.#note(key.kind, key.id, after)
     })
@@ -101,6 +124,7 @@ export class Viewers implements Startable {
       for (const { kind, id } of keys) this.#note(kind, id, undefined)
     })
     this.#unsubscribe = () => {
+      offComing()
       offChange()
       offOpaque()
     }
@@ -139,6 +163,12 @@ export class Viewers implements Startable {
     const name = person === undefined ? '' : `${person.userId} ${person.role}`
     const before = this.#sights.get(name)
     if (before?.epoch === this.#epoch && clock.now() < before.endsAtMs) return before.audiences
+    const sight = await this.#sightOf(person, known)
+    this.#sights.set(name, sight)
+    return sight.audiences
+  }
+
+  async #sightOf(person: Person | undefined, known: readonly KnownAudience[]): Promise<Sight> {
     const epoch = this.#epoch
     let endsAtMs = Number.POSITIVE_INFINITY
     const albumOf = (id: AlbumId): AlbumAudience | undefined => {
@@ -147,32 +177,43 @@ export class Viewers implements Startable {
       endsAtMs = Math.min(endsAtMs, album.endsAtMs)
       return album.audience
     }
-    const sharing = { unowned: this.#unownedNow(), albumOf }
-    const member = this.#now(person)
-    const seen: string[] = []
-    await eachInTurns(known, ([text, audience]) => {
-      if (mayWithPhoto('see', audience, member, sharing)) seen.push(text)
+    const isSeen = (audience: PhotoAudience): boolean =>
+      mayWithPhoto('see', audience, this.#now(person), { unowned: this.#unownedNow(), albumOf })
+    const seen: KnownAudience[] = []
+    let count = 0
+    await eachInTurns(known, audience => {
+      count++
+      if (isSeen(audience)) seen.push(audience)
     })
-    const audiences = new AudienceSet(seen, text => known.get(text)?.digest ?? audienceDigest(text))
-    this.#sights.set(name, { audiences, epoch, endsAtMs })
-    return audiences
+    const audiences = new AudienceSet(seen, () => {
+      const arrived = known.slice(count).filter(isSeen)
+      count = known.length
+      return arrived
+    })
+    return {
+      audiences,
+      epoch,
+      get endsAtMs() {
+        return endsAtMs
+      }
+    }
   }
 
   /** @throws `ERR_INDEX_BUILDING` */
-  async #knownAudiences(): Promise<ReadonlyMap<string, KnownAudience>> {
+  async #knownAudiences(): Promise<readonly KnownAudience[]> {
     if (!isTermOf(this.#components.directory.language, AUDIENCE)) throw new SheafError('ERR_INDEX_BUILDING')
     const known = this.#audiences
-    if (known !== undefined && known.size <= 2 * this.#live + DEAD_AUDIENCES_MAX) return known
+    if (known !== undefined && known.list.length <= 2 * this.#live + DEAD_AUDIENCES_MAX) return known.list
     this.#reading ??= this.#readAudiences().finally(() => {
       this.#reading = undefined
     })
     await this.#reading
-    return this.#audiences ?? new Map()
+    return this.#audiences?.list ?? []
   }
 
   async #readAudiences(): Promise<void> {
     // what is written while it reads is noted as well
-    const arriving = new Map<string, KnownAudience>()
+    const arriving = new KnownAudiences()
     this.#arriving = arriving
     const found = await this.#components.directory.countsOf(AUDIENCE, 2 * AUDIENCES_HELD_MAX)
     await eachInTurns(found.keys(), text => {
@@ -181,20 +222,16 @@ export class Viewers implements Startable {
     })
     this.#audiences = arriving
     this.#arriving = undefined
-    this.#live = arriving.size
+    this.#live = arriving.list.length
     this.#epoch++
   }
 
   #note(kind: string, id: string, record: DirectoryRecord | undefined): void {
     switch (kind) {
-      case PHOTO_KIND: {
-        const all = [this.#audiences, this.#arriving].filter(known => known !== undefined)
-        const photo = all.length > 0 && record !== undefined ? photoOf(record) : undefined
-        if (photo === undefined || photo.deleted) return
-        const audience = photoAudience(photo)
-        for (const known of all) this.#addTo(known, audienceText(audience), audience)
+      case PHOTO_KIND:
+        // where audiences began to be read after it was told that the photo is coming
+        this.#noteAudience(kind, record)
         return
-      }
       case ALBUM_KIND:
       case ACL_KIND: {
         const album = parseAlbumId(id)
@@ -212,10 +249,18 @@ export class Viewers implements Startable {
     }
   }
 
+  #noteAudience(kind: string, record: DirectoryRecord | undefined): void {
+    const all = [this.#audiences, this.#arriving].filter(known => known !== undefined)
+    const photo = kind === PHOTO_KIND && all.length > 0 && record !== undefined ? photoOf(record) : undefined
+    if (photo === undefined || photo.deleted) return
+    const audience = photoAudience(photo)
+    for (const known of all) this.#addTo(known, audienceText(audience), audience)
+  }
+
   /** What somebody has in no album is always among them: nobody else can take that away from his lists. */
-  #addTo(known: Map<string, KnownAudience>, text: string, audience: PhotoAudience): void {
+  #addTo(known: KnownAudiences, text: string, audience: PhotoAudience): void {
     if (known.has(text)) return
-    if (known.size >= AUDIENCES_HELD_MAX && audience.albums.length > 0) {
+    if (known.list.length >= AUDIENCES_HELD_MAX && audience.albums.length > 0) {
       if (!this.#isFull)
         this.#components.log.warn(
           { audiences: AUDIENCES_HELD_MAX },
@@ -224,8 +269,7 @@ export class Viewers implements Startable {
       this.#isFull = true
       return
     }
-    known.set(text, { ...audience, digest: audienceDigest(text) })
-    this.#epoch++
+    known.add(text, audience)
   }
 
   #unownedNow(): Settings['unowned'] {

@@ -23,6 +23,8 @@ const LIKELIEST_MS_MAX = 100
 const FOUND_MS = 5_000
 const FOUND_MAX = 256
 const READ_MS_MAX = 60_000
+/** A peer that sends nothing for so long stands still: another one is asked. */
+const PIECE_MS_MAX = 2_000
 const UINT32_MAX = 0xffff_ffff
 
 export interface PeerReadsComponents {
@@ -155,12 +157,21 @@ export class PeerReads {
     const from = Math.floor(start / BLOCK_BYTES) * BLOCK_BYTES
     const to = Math.min(length, Math.ceil(end / BLOCK_BYTES) * BLOCK_BYTES)
     const { transport, clock } = this.#components
-    const { signal, cancel } = deadline(clock, READ_MS_MAX)
+    const stalled = new AbortController()
+    const { signal, cancel } = deadline(clock, READ_MS_MAX, stalled.signal)
+    // not while whoever reads takes his time
+    const awaitPiece = (): (() => void) => {
+      const late = deadline(clock, PIECE_MS_MAX)
+      late.signal.addEventListener('abort', () => stalled.abort(late.signal.reason), { once: true })
+      return late.cancel
+    }
+    let hasCome = awaitPiece()
     let at = from
     let pending: Uint8Array = new Uint8Array()
     try {
       const body = encodeMessage({ ...wireNeedle(identity, length), from, to })
       for await (const piece of transport.fetch(peer, 'needle.read', body, signal)) {
+        hasCome()
         pending = pending.byteLength === 0 ? piece : Buffer.concat([pending, piece])
         while (pending.byteLength > 0) {
           const blockBytes = Math.min(BLOCK_BYTES, length - at)
@@ -174,8 +185,10 @@ export class PeerReads {
           pending = pending.subarray(blockBytes)
           at += blockBytes
         }
+        hasCome = awaitPiece()
       }
     } finally {
+      hasCome()
       cancel()
     }
   }

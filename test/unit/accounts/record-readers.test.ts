@@ -5,9 +5,10 @@ import { expect, it } from 'vitest'
 
 const SOURCE = fileURLToPath(new URL('../../../src/', import.meta.url))
 
-/** Files that go through the records of the directory, and of which kinds. Those of `access`, `session` and `key` have secrets. */
+/** Files that go through the records of the directory, and of which kinds. Those of `access`, `session`, `key` and `invite` have secrets. */
 const READERS: Readonly<Record<string, string>> = {
   'accounts/account-catalog.ts': 'kind',
+  'accounts/invites.ts': 'INVITE_KIND',
   'accounts/owned-records.ts': 'kind',
   'cluster/members/member-records.ts': 'MEMBER_KIND',
   'photos/albums/album-catalog.ts': 'ALBUM_KIND',

@@ -177,6 +177,82 @@ describe('a checker finds', () => {
     expect(found(history)).toEqual(['convergence: v1.volume of 10 bytes is not the same on the disks of n1 and n2'])
   })
 
+  it('a list that lacks what its node has acknowledged, and one that has what it has deleted', () => {
+    const history = begun()
+    history.upload('n1', 'q')
+    history.ask('n1', { kind: 'delete', photo: 'q' })
+    const list = (node: string, ...photos: readonly string[]): void =>
+      history.ask(node, { kind: 'list', whole: true }, { told: { photos } })
+    list('n1', 'p')
+    list('n2') // may not have heard of it
+    history.node('n1', 'down')
+    history.node('n1', 'up')
+    list('n1', 'p')
+    expect(found(history)).toEqual([])
+    list('n1', 'q')
+    expect(found(history)).toEqual([
+      'session: list #9 at n1: p: it is not listed where it was known before, and nobody has deleted it',
+      'session: list #9 at n1: q: it is listed where it was deleted before'
+    ])
+  })
+
+  it('a list that lacks what another one of its node had, unless that life of it is over', () => {
+    const history = begun()
+    history.ask('n2', { kind: 'look', photo: 'p' }, { told: shown('p', { n1: 1 }) })
+    const list = (): void => history.ask('n2', { kind: 'list', whole: true }, { told: { photos: [] } })
+    list()
+    expect(found(history)).toHaveLength(1)
+    history.node('n2', 'down')
+    history.node('n2', 'up')
+    list()
+    expect(found(history)).toHaveLength(1)
+  })
+
+  it('a search that finds what its node has deleted', () => {
+    const history = begun()
+    history.ask('n1', { kind: 'delete', photo: 'p' })
+    history.search('n1')
+    expect(found(history)).toEqual([])
+    history.search('n1', 'p')
+    expect(found(history)).toEqual(['session: search #6 at n1: p: it is listed where it was deleted before'])
+  })
+
+  it('a search that says that it is of all and lacks what was found, unless that is new or something was wrong', () => {
+    const history = begun()
+    history.search('n1', 'p')
+    history.pass(20_000)
+    history.cut('begins')
+    history.cut('ends')
+    history.search('n1')
+    history.pass(20_000)
+    history.search('n1', 'p')
+    history.search('n1')
+    expect(found(history)).toEqual([])
+    history.pass(20_000)
+    history.search('n2')
+    expect(found(history)).toEqual([])
+    history.search('n1')
+    expect(found(history)).toEqual([
+      'search: search #9 at n1: it says that it is of all, and lacks p, which was found before'
+    ])
+  })
+
+  it('an index that is not what lives when all has been quiet', () => {
+    const history = begun()
+    history.upload('n1', 'q')
+    history.finally('p', finalOf('p'))
+    history.finally('q', finalOf('q'))
+    for (const [node, photos, coverage] of [
+      ['n1', ['q', 'p'], 1],
+      ['n2', ['p'], 0.5]
+    ] as const)
+      history.lines.push({ type: 'searched', atMs: 1_000, node, status: 200, photos, coverage })
+    expect(found(history)).toEqual([
+      'search: n2: it still says that it searches 0.5 of the index, long after all agreed',
+      'search: n2: it does not find q, which lives, long after all agreed'
+    ])
+  })
+
   it('nodes that show different things in the end', () => {
     const history = begun()
     history.edit('n1', 'p', 'first', { n1: 2 })

@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest'
 import type { Call, Line, LineOf } from '../../../chaos/history.js'
 import { Load } from '../../../chaos/load.js'
 import type { Ending } from '../../../chaos/requests.js'
+import { session } from '../../../chaos/workloads/session.js'
 import { set } from '../../../chaos/workloads/set.js'
+import type { Workload } from '../../../chaos/workloads/workload.js'
 import { SeededRandom } from '../../support/seeded-random.js'
 import { SimulatedClock } from '../../support/simulated-clock.js'
 
@@ -41,7 +43,7 @@ async function loaded(
   rate: number,
   ms: number,
   answering: Answering = answerAll,
-  spared?: string
+  { spared, workload = set }: { readonly spared?: string; readonly workload?: Workload } = {}
 ): Promise<Loaded> {
   const clock = new SimulatedClock()
   const lines: Line[] = []
@@ -49,7 +51,7 @@ async function loaded(
   const load = new Load({
     clock,
     random: new SeededRandom(seed),
-    workload: set,
+    workload,
     nodes: NODES,
     isLeftAlone: node => node === spared,
     carryOut: (node, call) => answering(node, call, ++number, clock),
@@ -95,7 +97,7 @@ describe('the load', () => {
   })
 
   it('leaves a node alone when it is told to, also with what is sent again', async () => {
-    const { begins } = await loaded(9, 100, 5_000, refuseUploads, 'n2')
+    const { begins } = await loaded(9, 100, 5_000, refuseUploads, { spared: 'n2' })
     expect(new Set(begins.map(({ node }) => node))).toEqual(new Set(['n1', 'n3']))
   })
 
@@ -149,5 +151,21 @@ describe('the load', () => {
     expect(keyed.size).toBeGreaterThan(0)
     expect(keyed.size).toBeLessThan(tries.size)
     for (const [name, count] of tries) expect([name, count]).toEqual([name, keyed.has(name) ? 2 : 1])
+  })
+
+  it('asks what follows a write at once, at the same node', async () => {
+    const { begins, ends } = await loaded(9, 50, 5_000, answerAll, { workload: session })
+    const writes = begins.filter(({ call }) => call.kind === 'delete' || call.kind === 'edit')
+    expect(writes.length).toBeGreaterThan(20)
+    for (const { op, node, call } of writes) {
+      const ended = ends.find(end => end.op === op)
+      expect(begins).toContainEqual(
+        expect.objectContaining({
+          node,
+          atMs: ended?.atMs,
+          call: { kind: 'look', photo: 'photo' in call ? call.photo : '' }
+        })
+      )
+    }
   })
 })

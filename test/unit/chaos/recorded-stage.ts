@@ -1,5 +1,14 @@
 import type { Line, LineOf } from '../../../chaos/history.js'
-import { type Cut, type Damage, type Nemesis, type Stage, torment } from '../../../chaos/nemeses/nemesis.js'
+import {
+  type Cut,
+  type Damage,
+  type Nemesis,
+  type NemesisComponents,
+  type Stage,
+  torment,
+  tormentAgain
+} from '../../../chaos/nemeses/nemesis.js'
+import type { ScheduledFault } from '../../../chaos/schedule.js'
 import { SeededRandom } from '../../support/seeded-random.js'
 import { SimulatedClock } from '../../support/simulated-clock.js'
 
@@ -77,22 +86,44 @@ export class RecordedStage implements Stage {
 export interface Told {
   readonly stage: RecordedStage
   readonly faults: readonly LineOf<'fault'>[]
+  /** Of a replay, by its own account. */
+  readonly leftOut: number
 }
 
 /** Lets nemeses do their work together for so long, and then end it. */
 export async function tormented(nemeses: readonly Nemesis[], seed: number, ms: number, nodes = 5): Promise<Told> {
+  const random = new SeededRandom(seed)
+  return watched(ms, nodes, (components, signal) =>
+    nemeses.map(nemesis => torment(nemesis, { ...components, random: random.fork() }, signal).then(() => 0))
+  )
+}
+
+/** Lets nemeses do again what they did, for so long. */
+export async function tormentedAgain(
+  nemeses: readonly Nemesis[],
+  faults: readonly ScheduledFault[],
+  ms: number,
+  nodes = 5
+): Promise<Told> {
+  return watched(ms, nodes, (components, signal) =>
+    nemeses.map(nemesis => tormentAgain(nemesis, faults, components, signal))
+  )
+}
+
+async function watched(
+  ms: number,
+  nodes: number,
+  begin: (components: Omit<NemesisComponents, 'random'>, signal: AbortSignal) => readonly Promise<number>[]
+): Promise<Told> {
   const clock = new SimulatedClock()
   const stage = new RecordedStage(nodes)
   const lines: Line[] = []
-  const random = new SeededRandom(seed)
   const ending = new AbortController()
   const now = (): number => clock.monotonic()
   const record = (line: Line): void => void lines.push(line)
-  const ended = Promise.all(
-    nemeses.map(nemesis => torment(nemesis, { stage, random: random.fork(), clock, now, record }, ending.signal))
-  )
+  const ended = Promise.all(begin({ stage, clock, now, record }, ending.signal))
   await clock.advance(ms)
   ending.abort()
-  await ended
-  return { stage, faults: lines.filter(line => line.type === 'fault') }
+  const leftOut = (await ended).reduce((sum, count) => sum + count, 0)
+  return { stage, faults: lines.filter(line => line.type === 'fault'), leftOut }
 }

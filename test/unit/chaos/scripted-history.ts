@@ -6,6 +6,7 @@ import { noiseBytes, sha256Hex } from '../../support/photo-maker.js'
 const PLAN: Plan = { driver: 'process', nodes: 2, workload: 'mixed', nemeses: [], seconds: 20, seed: 1, rate: 100 }
 export const DEADLINE_MS = 5_000
 const STEP_MS = 10
+const PARTED = { nemesis: 'partition-halves', seed: 1, what: 'n1 | n2' } as const
 
 /** The upload of a photo by the name; all else about it follows from that. */
 export function uploadNamed(name: string, key?: string): Upload {
@@ -47,12 +48,16 @@ export class ScriptedHistory {
     this.lines.push({ type: 'node', atMs: this.#next(), node, state })
   }
 
+  clock(node: string, offsetMs: number): void {
+    this.lines.push({ type: 'clock', atMs: this.#next(), node, offsetMs })
+  }
+
   cut(state: 'begins' | 'ends'): void {
     const cut = [
       ['n1', 'n2'],
       ['n2', 'n1']
     ] as const
-    this.lines.push({ type: 'fault', atMs: this.#next(), nemesis: 'partition-halves', what: 'n1 | n2', state, cut })
+    this.lines.push({ type: 'fault', atMs: this.#next(), ...PARTED, state, cut })
   }
 
   begin(node: string, call: Call): number {
@@ -76,6 +81,11 @@ export class ScriptedHistory {
   /** @param counter - of n1's or n2's writes of the photo, this one included */
   edit(node: string, photo: string, name: string, clock: Record<string, number>): void {
     this.ask(node, { kind: 'edit', photo, name, adds: [], removes: [] }, { told: shown(name, clock) })
+  }
+
+  /** An answer that says that it is of all. */
+  search(node: string, ...photos: readonly string[]): void {
+    this.ask(node, { kind: 'search', words: 'photo' }, { told: { photos, coverage: 1 } })
   }
 
   /** Both nodes show this in the end. */

@@ -10,7 +10,6 @@ const HOUR = 3_600_000
 class FakeNode implements StageNode {
   readonly name: string
   readonly deeds: string[]
-  readonly client = { close: (): void => void this.deeds.push(`close ${this.name}`) }
   isRunning = false
   /** By which its clock is ahead. */
   offsetMs = 0
@@ -43,6 +42,10 @@ class FakeNode implements StageNode {
         return this.canBeHarmed ? damage : undefined
       }
     }
+  }
+
+  close(): void {
+    this.deeds.push(`close ${this.name}`)
   }
 
   async start(): Promise<void> {
@@ -90,7 +93,7 @@ interface Scene {
   readonly writing: Set<string>
   readonly deeds: readonly string[]
   readonly logs: readonly string[]
-  /** Of the history: states of nodes and problems. */
+  /** Of the history: states of nodes, clocks and problems. */
   told(): readonly string[]
 }
 
@@ -115,6 +118,7 @@ async function twoNodes(): Promise<Scene> {
   deeds.length = lines.length = 0
   const told = (): readonly string[] =>
     lines.flatMap(line => {
+      if (line.type === 'clock') return [`clock of ${line.node} ${line.offsetMs}`]
       if (line.type === 'node') return [`${line.node} ${line.state}`]
       return line.type === 'problem' ? [`${line.checker}: ${line.what.split('\n')[0]}`] : []
     })
@@ -189,7 +193,7 @@ describe('a stage', () => {
   })
 
   it('sets the clock of a node that is stopped without asking it, and keeps it until it runs', async () => {
-    const { stage, clock } = await twoNodes()
+    const { stage, clock, told } = await twoNodes()
     const forth = stage.setClock('n1', -HOUR)
     await clock.advance(1_200)
     await forth
@@ -198,6 +202,7 @@ describe('a stage', () => {
     expect(stage.free()).toEqual(['n2'])
     await stage.start(['n1'])
     expect([stage.clockJumps, stage.free()]).toEqual([1, ['n1', 'n2']])
+    expect(told()).toEqual([`clock of n1 ${-HOUR}`, 'n1 stopping', 'clock of n1 0', 'n1 up'])
   })
 
   it('gives up where a node does not take the clock that it is given', async () => {

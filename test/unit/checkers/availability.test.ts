@@ -7,6 +7,9 @@ const WELL: Circumstances = {
   mayBeUnknown: false,
   mayBeDeleted: false,
   mayBeDamaged: false,
+  mayNotKnowAsker: false,
+  mayBeRefused: false,
+  mayLackModel: false,
   mayLackBytes: false
 }
 const answered = (status: number, code?: string, tookMs = 20): JudgedRequest => ({ tookMs, status, code })
@@ -50,6 +53,17 @@ describe('a request to a running node', () => {
     expect(judgeAvailability(answered(503, undefined, 5_200), harmed)).toEqual({ problem: '503 only after 5200 ms' })
   })
 
+  it('is refused with 401 and 403, in time, where the node cannot know who asks', () => {
+    const unknowing = { ...WELL, mayNotKnowAsker: true }
+    const excuse = { excuse: 'it could not know who asked' }
+    for (const status of [401, 403]) {
+      expect(judgeAvailability(answered(status), unknowing)).toEqual(excuse)
+      expect(judgeAvailability(answered(status), WELL)).toEqual({ problem: `${status}` })
+    }
+    expect(judgeAvailability(answered(404), unknowing)).toEqual({ problem: '404' })
+    expect(judgeAvailability(answered(401, undefined, 5_200), unknowing)).toEqual({ problem: '401 only after 5200 ms' })
+  })
+
   it('may lack bytes that no node in reach has', () => {
     const excuse = { excuse: 'its bytes were on no node in reach' }
     const lacking = { ...WELL, mayLackBytes: true }
@@ -60,5 +74,11 @@ describe('a request to a running node', () => {
     expect(judgeAvailability({ ...cutOff, tookMs: 5_001 }, lacking)).toEqual({ problem: 'no answer after 5001 ms' })
     expect(judgeAvailability(answered(200, undefined, 5_200), lacking)).toEqual({ problem: '200 only after 5200 ms' })
     expect(judgeAvailability(answered(200), lacking)).toBe('served')
+  })
+
+  it('is excused without a model while that is loaded, and at no other time', () => {
+    const request = { tookMs: 10, status: 503, code: 'ERR_MODEL_UNAVAILABLE' }
+    expect(judgeAvailability(request, { ...WELL, mayLackModel: true })).toHaveProperty('excuse')
+    expect(judgeAvailability(request, WELL)).toEqual({ problem: '503 ERR_MODEL_UNAVAILABLE' })
   })
 })

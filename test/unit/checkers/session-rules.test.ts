@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { floorAfter, joinFloors, judgeSighting, type Sighting } from '../../checkers/session-rules.js'
+import { floorAfter, joinFloors, judgeListing, judgeSighting, type Sighting } from '../../checkers/session-rules.js'
 
 const live = (generation: number, clock: Record<string, number>): Sighting => ({ deleted: false, generation, clock })
 const DELETED: Sighting = { deleted: true, generation: undefined, clock: undefined }
@@ -52,5 +52,24 @@ describe('floors', () => {
   it('do not rise above what an undelete that found nothing to do has seen', () => {
     expect(floorAfter(undefined, FETCHED)).toEqual({ rank: 0, clock: {} })
     expect(floorAfter({ rank: 1, clock: {} }, FETCHED).rank).toBe(2)
+  })
+})
+
+describe('a list of all photos of a node', () => {
+  const living = floorAfter(undefined, live(0, { a: 1 }))
+  const deleted = floorAfter(living, DELETED)
+  const NOBODY = { mayBeDeleted: false, mayBeUndeleted: false }
+
+  it('has what the node has shown, unless somebody may have deleted it', () => {
+    expect(judgeListing(living, true, NOBODY)).toBeUndefined()
+    expect(judgeListing(living, false, NOBODY)).toContain('not listed')
+    expect(judgeListing(living, false, { ...NOBODY, mayBeDeleted: true })).toBeUndefined()
+  })
+
+  it('has nothing that the node has shown as deleted, unless somebody may have taken that back', () => {
+    const gone = { mayBeDeleted: true, mayBeUndeleted: false }
+    expect(judgeListing(deleted, false, gone)).toBeUndefined()
+    expect(judgeListing(deleted, true, gone)).toContain('is listed where it was deleted')
+    expect(judgeListing(deleted, true, { ...gone, mayBeUndeleted: true })).toBeUndefined()
   })
 })

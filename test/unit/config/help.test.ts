@@ -4,13 +4,13 @@ import { SETTINGS, type SettingName, settingNames } from '../../../src/config/se
 
 const ACTIVE = Object.keys(SETTINGS) as SettingName[]
 
-test('the help has every setting, in lines of 80 characters, 86 with those above them', () => {
+test('the help has every setting, in lines of 80 characters, 90 with those above them', () => {
   const help = settingsHelp()
   for (const name of ACTIVE) expect(help).toMatch(new RegExp(`^ {2}${settingNames(name).flag}[ \n]`, 'm'))
   expect(help).toContain('--config FILE')
   const lines = help.split('\n')
   expect(lines.filter(line => line.length > 80)).toEqual([])
-  expect(lines.length).toBeLessThanOrEqual(86 - 6) // six stand above them
+  expect(lines.length).toBeLessThanOrEqual(90 - 6) // six stand above them
 })
 
 test('the help says the rule by which variables are called, and names those that break it', () => {

@@ -31,14 +31,14 @@ export interface DirectoryContents {
   readonly root: string
   /** order, term, position and value of every index row, sorted */
   readonly index: readonly string[]
-  /** term → photos; `of`, digest of an audience, and term → those of the audience */
+  /** term → photos; `of`, digest of an audience, and term → those of the audience; `used`, owner and what → how much */
   readonly counters: Record<string, number>
   /** order, day and, if any, digest of an audience → photos of the time line, and the digest of their rows */
   readonly days: Record<string, string>
 }
 
 const COUNTED =
-  /^(all$|entry$|timeline$|trash$|trash-owner\0|tag\0|album\0|spelled\0|type\0|kind\0|rating\0|audience\0)/
+  /^(all$|entry$|timeline$|trash$|trash-owner\0|tag\0|album\0|spelled\0|type\0|kind\0|rating\0|owner\0|audience\0)/
 const COUNTED_FOR_EACH = /^(all$|entry$|tag\0|album\0|spelled\0|type\0|kind\0|rating\0|state\0)/
 const TABLES = indexTables(0)
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
@@ -98,6 +98,13 @@ export function modelOf(written: Iterable<DirectoryRecord>): DirectoryContents {
       ...(isLive && COUNTED_FOR_EACH.test(term) ? [`of\0${audience}\0${term}`] : [])
     ])
     for (const name of counters) contents.counters[name] = (contents.counters[name] ?? 0) + 1
+    if (!isLive && !added.terms.includes('trash')) continue
+    const { owner, size } = viewPhoto(record)
+    for (const [what, amount] of Object.entries({ photos: 1, bytes: size }))
+      if (owner !== undefined) {
+        const name = `used\0${owner}\0${what}`
+        contents.counters[name] = (contents.counters[name] ?? 0) + amount
+      }
   }
   for (const record of merged.values()) contents.buckets[bucketOf(record)] = hex(tree.bucket(bucketOf(record)))
   for (const [name, { count, digest }] of days) contents.days[name] = `${count} ${digest}`

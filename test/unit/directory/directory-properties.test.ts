@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { silentLog } from '../../../src/core/log.js'
 import { Directory } from '../../../src/directory/directory.js'
+import type { UserId } from '../../../src/domain/ids.js'
 import { viewPhoto } from '../../../src/domain/photo.js'
 import { type DirectoryRecord, graveOf, isGrave, type RecordKey } from '../../../src/domain/record.js'
 import { endedLife } from '../../../src/domain/tombstone.js'
@@ -13,7 +14,7 @@ import { PhotoWriter, RecordLog } from './photo-log.js'
 type Write =
   | { readonly do: 'birth'; readonly node: number; readonly label: number }
   | {
-      readonly do: 'edit' | 'tag' | 'untag' | 'delete' | 'undelete'
+      readonly do: 'edit' | 'tag' | 'untag' | 'delete' | 'undelete' | 'purge'
       readonly node: number
       readonly photo: number
       readonly label: number
@@ -30,8 +31,12 @@ const write: fc.Arbitrary<Write> = fc.oneof(
   fc.record({ do: fc.constant('learn' as const), node, from: node }),
   fc.record({ do: fc.constant('album' as const), node, label }),
   fc.record({ do: fc.constant('bury' as const), node, photo }),
-  fc.record({ do: fc.constantFrom('edit', 'tag', 'untag', 'delete', 'undelete'), node, photo, label })
+  fc.record({ do: fc.constantFrom('edit', 'tag', 'untag', 'delete', 'undelete', 'purge'), node, photo, label })
 )
+
+function ownerOf(label: number): UserId {
+  return `01890000-0000-7000-8000-00000000000${label}` as UserId
+}
 
 /**
  * Three nodes write concurrently, except where one learns from another. @returns every record and grave, in that order
@@ -42,7 +47,10 @@ function writtenBy(writes: readonly Write[]): DirectoryRecord[] {
   for (const step of writes) {
     const writer = nodes[step.node] as PhotoWriter
     if (step.do === 'birth') {
-      written.push(writer.birth({ name: `word${step.label} photo`, tags: [`tag${step.label}`], albums: ['all\0'] }))
+      const owner = step.label === 0 ? undefined : ownerOf(step.label)
+      const size = 1_000 + step.label
+      const labels = { tags: [`tag${step.label}`], albums: ['all\0'] }
+      written.push(writer.birth({ name: `word${step.label} photo`, ...labels, owner, size }))
     } else if (step.do === 'album') {
       written.push(
         writer.write({ kind: 'album', id: `${step.label}` }, [{ kind: 'version', value: new Map([['n', step.label]]) }])
@@ -65,6 +73,7 @@ function writtenBy(writes: readonly Write[]): DirectoryRecord[] {
       const { deleted } = viewPhoto(writer.require(id))
       const tag = `tag${step.label}`
       if (step.do === 'undelete' && deleted) written.push(writer.undelete(id))
+      else if (step.do === 'purge' && deleted) written.push(writer.purge(id))
       else if (deleted) continue
       else if (step.do === 'delete') written.push(writer.delete(id))
       else if (step.do === 'edit')
@@ -174,7 +183,11 @@ describe('a directory', () => {
         const model = modelOf(written)
         expect({ ...(await rowsOf(database)), root: directory.digest() }).toEqual(model)
         for (const [term, count] of Object.entries(model.counters))
-          if (!term.startsWith('of\0')) expect(directory.count(term)).toBe(count)
+          if (!/^(of|used)\0/.test(term)) expect(directory.count(term)).toBe(count)
+        for (const label of [1, 2, 3]) {
+          const used = (what: string): number => model.counters[`used\0${ownerOf(label)}\0${what}`] ?? 0
+          expect(directory.usageOf(ownerOf(label))).toEqual({ bytes: used('bytes'), photos: used('photos') })
+        }
         expect(await directory.verify()).toEqual([])
         await directory.stop()
       }),

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { silentLog } from '../../../src/core/log.js'
 import { Directory } from '../../../src/directory/directory.js'
 import type { LabelCount } from '../../../src/directory/labels.js'
-import { AudienceSet, audienceText, photoAudience } from '../../../src/domain/audience.js'
+import { AudienceSet, audienceText, namedAudience, photoAudience } from '../../../src/domain/audience.js'
 import type { AlbumId, UserId } from '../../../src/domain/ids.js'
 import { viewPhoto } from '../../../src/domain/photo.js'
 import type { DirectoryRecord } from '../../../src/domain/record.js'
@@ -24,7 +24,7 @@ const birth = fc.record({
 })
 const query = fc.record({
   audiences: fc.option(
-    fc.subarray(AUDIENCES).map(some => new AudienceSet(some)),
+    fc.subarray(AUDIENCES).map(some => new AudienceSet(some.map(namedAudience))),
     { nil: undefined }
   ),
   prefix: fc.constantFrom('', 'sea'),

@@ -16,6 +16,7 @@ import {
   editChanges,
   type NewPhoto,
   type PhotoEdit,
+  purgeChanges,
   undeleteChanges,
   viewPhoto
 } from '../../../src/domain/photo.js'
@@ -72,6 +73,11 @@ export class PhotoWriter {
 
   delete(id: string): DirectoryRecord {
     return this.write({ kind: 'photo', id }, deleteChanges(this.require(id)))
+  }
+
+  /** Empties the trash of it. */
+  purge(id: string): DirectoryRecord {
+    return this.write({ kind: 'photo', id }, purgeChanges(this.require(id)))
   }
 
   undelete(id: string): DirectoryRecord {

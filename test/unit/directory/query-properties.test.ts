@@ -8,7 +8,7 @@ import type { Order } from '../../../src/directory/index-keys.js'
 import { READ_SIZES, type ReadSizes } from '../../../src/directory/index-reader.js'
 import { indexOf } from '../../../src/directory/index-state.js'
 import { type DirectoryPage, type DirectoryQuery, type QueryBase, runQuery } from '../../../src/directory/query.js'
-import { AudienceSet, audienceText, photoAudience } from '../../../src/domain/audience.js'
+import { AudienceSet, audienceText, namedAudience, photoAudience } from '../../../src/domain/audience.js'
 import { hlcMs } from '../../../src/domain/hlc.js'
 import type { AlbumId, UserId } from '../../../src/domain/ids.js'
 import { viewPhoto } from '../../../src/domain/photo.js'
@@ -51,7 +51,7 @@ const query = fc.record({
   fromMs: ms,
   toMs: ms,
   audiences: fc.option(
-    fc.subarray(AUDIENCES).map(some => new AudienceSet(some)),
+    fc.subarray(AUDIENCES).map(some => new AudienceSet(some.map(namedAudience))),
     { nil: undefined }
   ),
   limit: fc.integer({ min: 1, max: 9 }),

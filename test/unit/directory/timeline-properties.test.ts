@@ -7,7 +7,7 @@ import { READ_SIZES } from '../../../src/directory/index-reader.js'
 import { indexOf } from '../../../src/directory/index-state.js'
 import type { QueryBase } from '../../../src/directory/query.js'
 import { readBucket, readTimeline, type Timeline, type TimelineTile } from '../../../src/directory/timeline.js'
-import { AudienceSet, audienceText, photoAudience } from '../../../src/domain/audience.js'
+import { AudienceSet, audienceText, namedAudience, photoAudience } from '../../../src/domain/audience.js'
 import { BUCKET_KEY, parseBucketKey } from '../../../src/domain/bucket-key.js'
 import { dayStartMs } from '../../../src/domain/day.js'
 import { hlcMs } from '../../../src/domain/hlc.js'
@@ -61,7 +61,7 @@ const filters = fc.record({
   words: fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, fc.constant(['ro'])),
   order: fc.constantFrom('added' as const, 'taken' as const),
   audiences: fc.option(
-    fc.subarray(AUDIENCES).map(some => new AudienceSet(some)),
+    fc.subarray(AUDIENCES).map(some => new AudienceSet(some.map(namedAudience))),
     { nil: undefined }
   ),
   fromMs: fc.option(fc.constantFrom(...BASES), { nil: undefined }),

@@ -64,10 +64,12 @@ describe('termsOf', () => {
       [5, true, false],
       [7, false, true],
       [9, false, true],
+      [11, false, true],
       [4, true, false],
       [6, true, false],
       [8, false, true],
-      [10, false, true]
+      [10, false, true],
+      [12, false, true]
     ])
   })
 
@@ -77,10 +79,13 @@ describe('termsOf', () => {
     const shown = photo({ owner, albums })
     const term = `audience\0${owner} ${albums[0]}`
     const { known } = languagesWith({ near: () => undefined }, true)
-    expect(known.filter(({ termsOf }) => termsOf(shown).includes(term)).map(({ version }) => version)).toEqual([9, 10])
+    expect(known.filter(({ termsOf }) => termsOf(shown).includes(term)).map(({ version }) => version)).toEqual([
+      9, 11, 10, 12
+    ])
     expect(known.filter(({ lacks }) => lacks.has('audience')).map(({ version }) => version)).toEqual([
       1, 2, 3, 5, 7, 4, 6, 8
     ])
+    expect(known.filter(({ lacks }) => !lacks.has('used')).map(({ version }) => version)).toEqual([11, 12])
   })
 
   it('finds labels however they are spelled, and knows how they are', () => {

@@ -35,7 +35,7 @@ export interface PhotosFixture {
 /** The real service and directory over a needle store and a database in memory. */
 export async function photosFixture(
   init: Partial<PhotosInit> = {},
-  overrides: Pick<PhotosComponents, 'copies'> & Pick<PhotoReaderComponents, 'remote'> = {},
+  overrides: Pick<PhotosComponents, 'copies' | 'quotas'> & Pick<PhotoReaderComponents, 'remote'> = {},
   cacheInit: PhotoCacheInit = { bytesMax: 0, ttlMs: 1 },
   spoolFilesMax = 64,
   untakenBytesMax?: number

@@ -117,6 +117,28 @@ describe('what somebody sees', () => {
     expect(await textsOf(ALL_SEEING)).toBeUndefined()
   })
 
+  test('has a photo that gets into another album while its list is being read', async () => {
+    const id = await upload(BEN)
+    const audiences = await viewers.of(ben).audiences()
+    await base.photos.patch(id, { albums: { add: [MEER] } })
+    const { records } = await base.directory.query({ terms: [], words: [], audiences, limit: 10 })
+    expect(records.map(record => record.id)).toEqual([id])
+  })
+
+  test('has what comes before it can be read, and nothing that is not open', async () => {
+    await upload(BEN)
+    const audiences = await viewers.of(ben).audiences()
+    const known: (readonly string[])[] = []
+    const off = base.directory.onComing(() => known.push([...(audiences?.texts ?? [])]))
+    onTestFinished(off)
+    await upload(BEN, [MEER])
+    await upload(ANNA, [MEER])
+    expect(known).toEqual([
+      [BEN, `${BEN} ${MEER}`],
+      [BEN, `${BEN} ${MEER}`]
+    ])
+  })
+
   test('is not known before the index knows whose photos are', async () => {
     await upload(BEN)
     language = INDEX_LANGUAGE_7

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { SheafError } from '../../../src/core/errors.js'
 import { silentLog } from '../../../src/core/log.js'
-import { AudienceSet, audienceText } from '../../../src/domain/audience.js'
+import { AudienceSet, audienceText, namedAudience } from '../../../src/domain/audience.js'
 import { modelIdOf } from '../../../src/domain/features.js'
 import { featuresFailedChange, headChange, imageChange } from '../../../src/domain/findings.js'
 import type { AlbumId, PhotoId } from '../../../src/domain/ids.js'
@@ -280,7 +280,7 @@ describe('neighbors that are no results', () => {
     const viewer: Viewer = {
       ...ALL_SEEING,
       may: (_, { albums }) => albums.includes(album),
-      audiences: async () => new AudienceSet([audienceText({ owner: undefined, albums: [album] })])
+      audiences: async () => new AudienceSet([namedAudience(audienceText({ owner: undefined, albums: [album] }))])
     }
     const options = (): SearchOptions => ({ k: 4 })
     const found = await similarity.search.as(viewer).byImage(bodyOf(vectorImage(center)), options, never)

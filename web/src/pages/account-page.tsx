@@ -46,11 +46,12 @@ function Person({ user }: { readonly user: User }): JSX.Element {
       mine.load()
       return words.saved
     })
-  const { display, mail } = mine.value.value ?? {}
+  const { display, mail, usage, quota } = mine.value.value ?? {}
   return (
     <section aria-label={name}>
       <h2>{name}</h2>
       <p class="quiet">{words.roles[role]}</p>
+      {usage && quota && <p>{words.room(usage, quota)}</p>}
       {mine.error.value !== undefined && <Problem error={mine.error.value} onAgain={mine.load} />}
       {mine.value.value !== undefined && (
         <form

@@ -2,16 +2,16 @@ import { useSignal } from '@preact/signals'
 import type { JSX } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import { ApiError } from '../api/client.js'
-import { isOverheard, logIn } from '../state/account.js'
+import { lazy } from '../parts/lazy.js'
+import { inviteIn, isOverheard, logIn } from '../state/account.js'
 import { useApp } from '../state/app.js'
 import { t } from '../texts/en.js'
 import { words } from '../texts/en-account.js'
-import { wordsFor } from '../texts/problems.js'
+import { whyNot } from './why-not.js'
 import '../styles/form.css'
 import './login-page.css'
 
-/** So long as a node has not said when to try again, s. */
-const AGAIN_S = 60
+const SignupForm = lazy(async () => (await import('./signup-form.js')).SignupForm)
 
 /** Asks who it is, above all else that is there, and hides it. */
 export function LoginPage(): JSX.Element {
@@ -21,6 +21,24 @@ export function LoginPage(): JSX.Element {
   const password = useRef<HTMLInputElement>(null)
   const problem = useSignal<string | undefined>(undefined)
   const isBusy = useSignal(false)
+  const invite = useSignal(inviteIn(location.hash))
+  /** Whether somebody without an account makes one. */
+  const isNew = useSignal(invite.value !== undefined)
+  const maySignUp = useSignal(false)
+  useEffect(() => {
+    const noteInvite = (): void => {
+      invite.value = inviteIn(location.hash)
+      isNew.value = invite.value !== undefined
+    }
+    addEventListener('hashchange', noteInvite)
+    app.api.get('/session').then(
+      ({ signup }) => {
+        maySignUp.value = signup === 'open'
+      },
+      () => {} // whoever logs in is told what is wrong
+    )
+    return () => removeEventListener('hashchange', noteInvite)
+  }, [])
   useEffect(() => {
     const before = document.activeElement
     dialog.current?.showModal()
@@ -55,53 +73,71 @@ export function LoginPage(): JSX.Element {
     >
       <div class="login-body">
         <p class="login-brand">{t.name}</p>
-        <h1 id="login-title">{words.logInTo(app.session.name.value)}</h1>
+        <h1 id="login-title">{isNew.value ? words.newAccount : words.logInTo(app.session.name.value)}</h1>
         {isOverheard(location) && <p class="note">{words.overheard}</p>}
-        <form
-          class="form"
-          method="post"
-          onSubmit={event => {
-            event.preventDefault()
-            void submit()
-          }}
-        >
-          <label class="form-field">
-            <span>{words.name}</span>
-            <input
-              ref={name}
-              name="username"
-              autocomplete="username"
-              autocapitalize="none"
-              spellcheck={false}
-              maxLength={256}
-              required
-            />
-          </label>
-          <label class="form-field">
-            <span>{words.password}</span>
-            <input
-              ref={password}
-              name="password"
-              type="password"
-              autocomplete="current-password"
-              maxLength={1024}
-              required
-              aria-invalid={problem.value !== undefined}
-              aria-describedby="login-problem"
-            />
-          </label>
-          <p id="login-problem" class={problem.value === undefined ? 'visually-hidden' : 'note'} role="alert">
-            {problem.value}
-          </p>
-          <button type="submit" class="button button-strong" disabled={isBusy.value}>
-            {words.logIn}
-          </button>
-        </form>
+        {isNew.value ? (
+          <SignupForm
+            invite={invite.value}
+            onCancel={() => {
+              isNew.value = false
+            }}
+          />
+        ) : (
+          <>
+            <form
+              class="form"
+              method="post"
+              onSubmit={event => {
+                event.preventDefault()
+                void submit()
+              }}
+            >
+              <label class="form-field">
+                <span>{words.name}</span>
+                <input
+                  ref={name}
+                  name="username"
+                  autocomplete="username"
+                  autocapitalize="none"
+                  spellcheck={false}
+                  maxLength={256}
+                  required
+                />
+              </label>
+              <label class="form-field">
+                <span>{words.password}</span>
+                <input
+                  ref={password}
+                  name="password"
+                  type="password"
+                  autocomplete="current-password"
+                  maxLength={1024}
+                  required
+                  aria-invalid={problem.value !== undefined}
+                  aria-describedby="login-problem"
+                />
+              </label>
+              <p id="login-problem" class={problem.value === undefined ? 'visually-hidden' : 'note'} role="alert">
+                {problem.value}
+              </p>
+              <button type="submit" class="button button-strong" disabled={isBusy.value}>
+                {words.logIn}
+              </button>
+            </form>
+            {(maySignUp.value || invite.value !== undefined) && (
+              <button
+                type="button"
+                class="button"
+                onClick={() => {
+                  isNew.value = true
+                }}
+              >
+                {words.signUp}
+              </button>
+            )}
+          </>
+        )}
       </div>
     </dialog>
   )
-}
-
-function whyNot({ code, detail, retryAfterS = AGAIN_S }: ApiError): string {
-  return code === 'ERR_TOO_MANY_TRIES' ? words.tooManyTries(retryAfterS) : wordsFor(code, detail)
 }

@@ -15,6 +15,20 @@ export async function logOut(app: Pick<App, 'api' | 'startAnew'>): Promise<void>
   app.startAnew()
 }
 
+/** @returns the text of an invite that an address ends with, `#/invite/…` */
+export function inviteIn(hash: string): string | undefined {
+  return /^#\/invite\/([\w-]{64})$/.exec(hash)?.[1]
+}
+
+/** Makes an account for whoever asks, and logs him in. @throws {@link ApiError} such as `ERR_SIGNUP_CLOSED`, `ERR_INVITE_NOT_FOUND` */
+export async function signUp(
+  app: Pick<App, 'api' | 'session'>,
+  wish: { readonly name: string; readonly password: string; readonly display?: string; readonly invite?: string }
+): Promise<void> {
+  await app.api.post('/v1/signup', wish)
+  await logIn(app, wish.name, wish.password)
+}
+
 /** Whether a password can be read on its way: by plain HTTP, from another machine. */
 export function isOverheard({ protocol, hostname }: Pick<Location, 'protocol' | 'hostname'>): boolean {
   return protocol === 'http:' && !/^(localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname)

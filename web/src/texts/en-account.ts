@@ -1,4 +1,10 @@
-import { count, duration } from './en.js'
+import { count, duration, size } from './en.js'
+
+interface Room {
+  readonly bytes: number
+  readonly photos: number
+}
+type Quota = { readonly [What in keyof Room]: Room[What] | null }
 
 /** What the pages of accounts say; loaded with them. */
 export const words = {
@@ -14,9 +20,18 @@ export const words = {
     'This page came by plain HTTP: whoever is in the same network can read the password. Use an address that begins with https, if there is one.',
   tooManyTries: (seconds: number): string => `Too many failed tries. Try again in ${duration(seconds)}.`,
 
+  signUp: 'Make an account',
+  haveAccount: 'I have an account',
+
   display: 'Name to show',
   mail: 'Mail address',
   saved: 'Saved',
+  room: (used: Room, quota: Quota): string => {
+    const bytes = quota.bytes === null ? size(used.bytes) : `${size(used.bytes)} of ${size(quota.bytes)}`
+    const photos = count(used.photos, 'photo', 'photos')
+    const all = quota.photos === null ? photos : `${photos} of ${quota.photos}`
+    return `Your photos take ${bytes}: ${all}, with those in the trash.`
+  },
   changePassword: 'Change the password',
   old: 'Password until now',
   new: 'New password',

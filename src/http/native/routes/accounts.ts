@@ -139,8 +139,9 @@ function addUserRoutes(app: FastifyInstance, context: AccountsContext): void {
 
   app.patch<{ Params: IdParams; Body: UserEdit }>('/v1/users/:id', { schema: patchUserSchema }, async request => {
     const id = requireOwn(request)
-    if (request.body.name !== undefined && !request.rights.has('accounts'))
-      throw new SheafError('ERR_FORBIDDEN', 'only an administrator can change a name')
+    const { name, quota } = request.body
+    if ((name !== undefined || quota !== undefined) && !request.rights.has('accounts'))
+      throw new SheafError('ERR_FORBIDDEN', 'only an administrator can change a name or a quota')
     return userJson(await users.edit(id, request.body))
   })
 
@@ -196,7 +197,7 @@ function requireOwn(request: FastifyRequest<{ Params: IdParams }>): UserId {
   throw new SheafError('ERR_USER_NOT_FOUND', undefined, { details: { user_id: id } })
 }
 
-function doerOf({ asker: { principal } }: FastifyRequest): Doer {
+export function doerOf({ asker: { principal } }: FastifyRequest): Doer {
   return principal.kind === 'user' ? principal.userId : 'operator'
 }
 

@@ -4,6 +4,7 @@ import { SheafError } from '../../../core/errors.js'
 import type { Principal } from '../../../domain/principal.js'
 import { RIGHTS, type Right, rightsOf } from '../../../domain/rights.js'
 import { isPresent } from '../../../network/membership/member-view.js'
+import { roomJson } from '../account-json.js'
 import { timeOrNull } from '../json-forms.js'
 import type { RouteContext } from '../route-context.js'
 import { loginSchema, logoutSchema, sessionSchema } from '../schemas/account-schemas.js'
@@ -30,6 +31,7 @@ export function addSessionRoutes(app: FastifyInstance, context: RouteContext): v
     return {
       user: principal.kind === 'user' ? meJson(context, principal) : null,
       accounts: needsAccount,
+      signup: accounts?.signups.mode ?? 'off',
       can: RIGHTS.filter(right => rights.has(right)),
       expires_at: timeOrNull(expiresAtMs),
       node: { id: init.nodeId, name: members.find(({ self }) => self)?.name ?? '' },
@@ -98,7 +100,7 @@ function clearCookie({ cookie, isSecure }: RouteContext, request: FastifyRequest
   if (cookie !== undefined) reply.header('set-cookie', cookie.clear(isSecure(request)))
 }
 
-function meJson({ accounts }: RouteContext, { userId, name, role }: Extract<Principal, { kind: 'user' }>): object {
-  const user = accounts?.users.get(userId)
-  return { user_id: userId, name, display: user?.display ?? null, role, state: user?.state ?? 'open' }
+function meJson(context: RouteContext, { userId, name, role }: Extract<Principal, { kind: 'user' }>): object {
+  const user = requireAccounts(context).users.get(userId)
+  return { user_id: userId, name, display: user.display ?? null, role, state: user.state, ...roomJson(user) }
 }

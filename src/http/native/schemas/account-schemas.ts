@@ -9,7 +9,21 @@ import {
   USER_NAME_CHARACTERS_MAX
 } from '../../../domain/limits.js'
 import { RIGHTS } from '../../../domain/rights.js'
-import { array, json, nullable, object, PHOTO_ID, problems, RECORD_WRITE, type Schema, TEXT, TIME } from './common.js'
+import { SIGNUPS } from '../../../domain/settings-record.js'
+import {
+  array,
+  BYTES,
+  COUNT,
+  json,
+  nullable,
+  object,
+  PHOTO_ID,
+  problems,
+  RECORD_WRITE,
+  type Schema,
+  TEXT,
+  TIME
+} from './common.js'
 
 const TAGS = ['accounts']
 /** In UTF-16 code units, which is what a schema counts in some programs: characters are counted where names are checked. */
@@ -18,29 +32,46 @@ const UNITS = 4
 const USER_ID: Schema = { ...PHOTO_ID, description: 'UUID of an account' }
 const ROLE: Schema = { type: 'string', enum: ROLES }
 const STATE: Schema = { type: 'string', enum: ACCOUNT_STATES }
-const NAME: Schema = {
+export const NAME: Schema = {
   ...TEXT,
   minLength: 1,
   maxLength: UNITS * USER_NAME_CHARACTERS_MAX,
   description: 'letters, digits and any of . _ - @ +; upper and lower case are one',
   examples: ['anna']
 }
-const DISPLAY: Schema = { ...TEXT, minLength: 1, maxLength: UNITS * DISPLAY_CHARACTERS_MAX, examples: ['Anna'] }
+export const DISPLAY: Schema = { ...TEXT, minLength: 1, maxLength: UNITS * DISPLAY_CHARACTERS_MAX, examples: ['Anna'] }
 const MAIL: Schema = { ...TEXT, minLength: 3, maxLength: MAIL_CHARACTERS_MAX, examples: ['anna@example.org'] }
-const PASSWORD: Schema = {
+export const PASSWORD: Schema = {
   ...TEXT,
   maxLength: UNITS * PASSWORD_CHARACTERS_MAX,
   description: `${PASSWORD_CHARACTERS_MIN} to ${PASSWORD_CHARACTERS_MAX} characters, of any kind`,
   examples: ['correct horse battery staple']
 }
-const DEVICE: Schema = {
+export const LABEL: Schema = {
   ...TEXT,
   minLength: 1,
   maxLength: UNITS * CREDENTIAL_LABEL_CHARACTERS_MAX,
   examples: ['kitchen tablet']
 }
 
-const USER = object({
+const QUOTA_BYTES: Schema = {
+  ...nullable({ ...BYTES, maximum: Number.MAX_SAFE_INTEGER }),
+  description: 'null: as much as fits'
+}
+const QUOTA_PHOTOS: Schema = {
+  ...nullable({ ...COUNT, maximum: Number.MAX_SAFE_INTEGER }),
+  description: 'null: as many as fit'
+}
+const ROOM = {
+  quota: { ...object({ bytes: QUOTA_BYTES, photos: QUOTA_PHOTOS }), description: 'what its photos may take' },
+  usage: {
+    ...object({ bytes: BYTES, photos: COUNT }),
+    type: ['object', 'null'],
+    description: 'what they take, the trash included; null while the index is made anew after an upgrade'
+  }
+}
+
+export const USER = object({
   user_id: USER_ID,
   name: {
     ...TEXT,
@@ -56,6 +87,7 @@ const USER = object({
     description:
       'nodes that were cut off from each other have given it different rights, or its name to another one: the least counts'
   },
+  ...ROOM,
   created_at: TIME
 })
 
@@ -78,11 +110,12 @@ const KEY = object({
 
 export const SESSION_STATE = object({
   user: {
-    ...object({ user_id: USER_ID, name: TEXT, display: nullable(TEXT), role: ROLE, state: STATE }),
+    ...object({ user_id: USER_ID, name: TEXT, display: nullable(TEXT), role: ROLE, state: STATE, ...ROOM }),
     type: ['object', 'null'],
     description: 'who is logged in; null: nobody'
   },
   accounts: { type: 'boolean', description: 'requests need an account here' },
+  signup: { type: 'string', enum: SIGNUPS, description: 'who may make an account for himself here' },
   can: array({ type: 'string', enum: RIGHTS }),
   expires_at: { ...nullable(TIME), description: 'when the session ends, if it is not used until then' },
   node: { ...object({ id: TEXT, name: TEXT }), description: 'the answering one' },
@@ -111,7 +144,7 @@ export const loginSchema: Schema = {
   description: 'Any session that the request has is ended. Programs take an API key, or `POST /v1/tokens`.',
   tags: TAGS,
   rights: { needs: [] },
-  body: object({ name: NAME, password: PASSWORD, label: DEVICE }, ['label']),
+  body: object({ name: NAME, password: PASSWORD, label: LABEL }, ['label']),
   response: {
     200: json('logged in', SESSION_STATE, COOKIE_SET),
     ...problems(...LOGIN_CODES, 'ERR_NO_ACCOUNTS', ...RECORD_WRITE)
@@ -136,7 +169,7 @@ export const tokensSchema: Schema = {
   tags: TAGS,
   rights: { needs: [] },
   body: object(
-    { name: NAME, password: PASSWORD, label: DEVICE, refresh_token: { ...TEXT, minLength: 1, maxLength: 1_024 } },
+    { name: NAME, password: PASSWORD, label: LABEL, refresh_token: { ...TEXT, minLength: 1, maxLength: 1_024 } },
     ['name', 'password', 'label', 'refresh_token']
   ),
   response: {
@@ -189,7 +222,7 @@ export const createKeySchema: Schema = {
   body: object(
     {
       scopes: array({ type: 'string', enum: API_KEY_SCOPES }, { minItems: 1, maxItems: API_KEY_SCOPES.length }),
-      label: DEVICE,
+      label: LABEL,
       expires_at: { ...TIME, examples: ['2099-01-01T00:00:00Z'] }
     },
     ['label', 'expires_at']
@@ -256,11 +289,20 @@ export const userSchema: Schema = {
 
 export const patchUserSchema: Schema = {
   summary: 'Changes what an account says of somebody; one’s own, or with `accounts` any',
-  description: 'Only with `accounts` can a name be changed.',
+  description:
+    'Only with `accounts` can a name or a quota be changed. Nothing is taken away from who has more than a new quota.',
   tags: TAGS,
   rights: { needs: ['account'] },
   params: USER_PARAMS,
-  body: object({ name: NAME, display: nullable(DISPLAY), mail: nullable(MAIL) }, ['name', 'display', 'mail']),
+  body: object(
+    {
+      name: NAME,
+      display: nullable(DISPLAY),
+      mail: nullable(MAIL),
+      quota: object({ bytes: QUOTA_BYTES, photos: QUOTA_PHOTOS }, ['bytes', 'photos'])
+    },
+    ['name', 'display', 'mail', 'quota']
+  ),
   response: {
     200: json('the account', USER),
     ...problems('ERR_USER_NOT_FOUND', 'ERR_NAME_TAKEN', ...RECORD_WRITE)

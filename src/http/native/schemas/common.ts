@@ -228,7 +228,7 @@ const PROBLEM_MEANINGS: Readonly<Record<number, string>> = {
   431: 'the request line and headers take more than 16 KiB',
   500: 'a defect or damaged data; the log has the details',
   503: 'temporarily unavailable; Retry-After says when to try again',
-  507: 'the disk has no space for it'
+  507: 'the disk has no space for it, or the account may not have more'
 }
 
 export const ID_PARAMS: Schema = object({ id: { ...PHOTO_ID, description: 'photo id, a UUID in any case' } })

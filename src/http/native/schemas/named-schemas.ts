@@ -1,4 +1,4 @@
-import { SESSION_STATE } from './account-schemas.js'
+import { SESSION_STATE, USER } from './account-schemas.js'
 import { ALBUM } from './album-schemas.js'
 import { MEMBER } from './cluster-schemas.js'
 import { PROBLEM, type Schema, VERSION } from './common.js'
@@ -28,6 +28,7 @@ const NAMED: Readonly<Record<string, Schema>> = {
   Session: SESSION_STATE,
   TrashedPhoto: TRASHED_PHOTO,
   UploadReceipt: RECEIPT,
+  User: USER,
   Version: VERSION,
   Volume: VOLUME
 }

@@ -26,6 +26,8 @@ class World {
   holders: readonly NodeId[] = [B]
   readonly having = new Set(PEERS)
   readonly failing = new Set<NodeId>()
+  /** They begin to send, and then send nothing. */
+  readonly standing = new Set<NodeId>()
   readonly answerMs = new Map<NodeId, number>()
   readonly asked: string[] = []
   readonly left: NodeId[] = []
@@ -48,7 +50,7 @@ class World {
         bytes.writeUInt32LE(blockChecksums(needle().identity, DATA)[0] as number)
         return encodeMessage({ checksums: bytes })
       },
-      fetch: (peer: NodeId) => this.#send(peer)
+      fetch: (peer, _method, _body, signal) => this.#send(peer, signal)
     }
     this.reads = new PeerReads({
       transport: transport as Transport,
@@ -59,8 +61,12 @@ class World {
     })
   }
 
-  async *#send(peer: NodeId): AsyncGenerator<Uint8Array> {
+  async *#send(peer: NodeId, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     this.asked.push(`read ${peer}`)
+    if (this.standing.has(peer)) {
+      yield DATA.subarray(0, 10)
+      await this.clock.sleep(600_000, signal)
+    }
     if (this.failing.has(peer)) throw new SheafError('ERR_PEER_UNREACHABLE')
     yield DATA
   }
@@ -137,6 +143,18 @@ describe('a needle that is not here', () => {
     world.asked.length = 0
     expect(await world.read()).toEqual(DATA)
     expect(world.asked).toEqual(['find c', 'read c'])
+  })
+
+  test('is read elsewhere when the peer that sends it stands still', async () => {
+    const world = new World()
+    world.standing.add(B)
+    expect(await world.read()).toEqual(DATA)
+    expect(world.clock.monotonic()).toBeLessThan(2_100)
+    expect(world.asked).toEqual(['find b', 'read b', 'find a', 'find c', 'find d', 'read a'])
+    world.peers = [B]
+    world.asked.length = 0
+    await expect(world.read()).rejects.toMatchObject({ code: 'ERR_BYTES_UNREACHABLE' })
+    expect(world.asked).toEqual(['find b', 'read b'])
   })
 
   test('is asked for again after five seconds', async () => {
