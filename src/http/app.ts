@@ -21,6 +21,7 @@ import { addClusterRoutes } from './native/routes/cluster.js'
 import { addDocsPage } from './native/routes/docs.js'
 import { addEventsRoute } from './native/routes/events.js'
 import { addFullDumpRoute } from './native/routes/full-dump.js'
+import { addGroupRoutes } from './native/routes/groups.js'
 import { addInviteRoutes } from './native/routes/invites.js'
 import { addLaidOutRoutes } from './native/routes/laid-out.js'
 import { addLegacyRoutes } from './native/routes/legacy.js'
@@ -156,6 +157,7 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
     addAccountRoutes(app, { ...context, accounts })
     addInviteRoutes(app, { ...context, accounts })
     addShareRoutes(app, { ...context, accounts })
+    addGroupRoutes(app, { ...context, accounts })
   }
   addLaidOutRoutes(app, context)
   addArchiveRoutes(app, context)

@@ -6,7 +6,7 @@ import type { Logger } from '../../core/log.js'
 import { eachInTurns } from '../../core/turn.js'
 import type { Directory } from '../../directory/directory.js'
 import { isTermOf } from '../../directory/term-index.js'
-import { ACL_KIND, aclKey, viewAcl } from '../../domain/acl.js'
+import { ACL_KIND, aclKey, type GroupGrantee, viewAcl } from '../../domain/acl.js'
 import { ALBUM_KIND, viewAlbum } from '../../domain/album.js'
 import {
   type AlbumAudience,
@@ -23,8 +23,9 @@ import {
   parseAudience,
   photoAudience
 } from '../../domain/audience.js'
-import { type AlbumId, parseAlbumId } from '../../domain/ids.js'
+import { type AlbumId, parseAlbumId, type UserId } from '../../domain/ids.js'
 import { ALBUMS_HELD_MAX, AUDIENCES_HELD_MAX, VIEWERS_HELD_MAX } from '../../domain/limits.js'
+import { GROUP_KIND } from '../../domain/people-group.js'
 import { PHOTO_KIND } from '../../domain/photo.js'
 import type { DirectoryRecord } from '../../domain/record.js'
 import { SETTINGS_KIND, type Settings } from '../../domain/settings-record.js'
@@ -35,6 +36,8 @@ export interface ViewersComponents {
   readonly directory: Pick<Directory, 'onComing' | 'onChange' | 'onOpaque' | 'lookUp' | 'countsOf' | 'language'>
   /** Whose that is which nobody with an account has made. */
   readonly unowned: () => Settings['unowned']
+  /** In what groups somebody is now. */
+  readonly groupsOf: (id: UserId) => readonly GroupGrantee[]
   readonly clock: Pick<Clock, 'now'>
   readonly log: Logger
 }
@@ -140,14 +143,19 @@ export class Viewers implements Startable {
     const unowned = (): Settings['unowned'] => this.#unownedNow()
     return {
       onlooker: person ?? 'public',
-      may: (act, audience) => mayWithPhoto(act, audience, person, { unowned: unowned(), albumOf }),
+      may: (act, audience) => mayWithPhoto(act, audience, this.#now(person), { unowned: unowned(), albumOf }),
       mayWithAlbum: (act, id) => {
         const album = this.#album(id)
-        return album.audience !== undefined && mayWithAlbum(act, album.audience, person)
+        return album.audience !== undefined && mayWithAlbum(act, album.audience, this.#now(person))
       },
       audiences: () => this.#audiencesOf(person),
       trashOwners: () => ownersToDelete(person, unowned())
     }
+  }
+
+  /** @returns that person, in the groups that he is in at this moment */
+  #now(person: Person | undefined): Person | undefined {
+    return person && { ...person, groups: this.#components.groupsOf(person.userId) }
   }
 
   async #audiencesOf(person: Person | undefined): Promise<AudienceSet> {
@@ -171,7 +179,7 @@ export class Viewers implements Startable {
       return album.audience
     }
     const isSeen = (audience: PhotoAudience): boolean =>
-      mayWithPhoto('see', audience, person, { unowned: this.#unownedNow(), albumOf })
+      mayWithPhoto('see', audience, this.#now(person), { unowned: this.#unownedNow(), albumOf })
     const seen: KnownAudience[] = []
     let count = 0
     await eachInTurns(known, audience => {
@@ -232,6 +240,9 @@ export class Viewers implements Startable {
         this.#epoch++
         return
       }
+      case GROUP_KIND:
+        this.#epoch++
+        return
       case SETTINGS_KIND:
         this.#albums.clear()
         this.#unowned = undefined

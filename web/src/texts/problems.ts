@@ -39,6 +39,8 @@ export const PROBLEM_TEXTS: Readonly<Record<string, string>> = {
   ERR_TOO_MANY_INVITES: 'There are 100 unused invites. Delete some first.',
   ERR_USER_NOT_FOUND: 'There is no such account.',
   ERR_TOO_MANY_USERS: 'There are 10,000 accounts, and no more can be made.',
+  ERR_GROUP_NOT_FOUND: 'There is no such group, or you are not in it any more.',
+  ERR_TOO_MANY_GROUPS: 'There are 1,000 groups. Delete one first.',
   ERR_SESSION_NOT_FOUND: 'This device is logged out already.',
   ERR_API_KEY_NOT_FOUND: 'There is no such key any more.',
   ERR_TOO_MANY_API_KEYS: 'There are 100 keys. Delete one first.',
