@@ -1,4 +1,5 @@
 import { Accounts, type AccountsComponents, type AccountsInit } from './accounts/accounts.js'
+import { Adoptions } from './admin/adoptions.js'
 import { Archiving, type ArchivingInit } from './admin/archiving.js'
 import { Backup } from './admin/backup.js'
 import { Batches } from './admin/batches.js'
@@ -113,6 +114,7 @@ export class NodeServices implements Startable {
   readonly laidOut: LaidOutItems
   readonly jobs: Jobs
   readonly batches: Batches
+  readonly adoptions: Adoptions
   /** Undefined where there is no archive. */
   readonly archiving: Archiving | undefined
   /** Undefined where there are no backups. */
@@ -301,6 +303,7 @@ export class NodeServices implements Startable {
       jobs: this.jobs,
       find: (list, viewer, signal) => this.lists.as(viewer).selected(list, signal)
     })
+    this.adoptions = new Adoptions({ directory, writer, jobs: this.jobs })
     this.archiving =
       components.archive &&
       new Archiving(

@@ -414,7 +414,7 @@ export class SheafNode implements Startable {
     { operatorToken, tracer }: { readonly operatorToken: string; readonly tracer: Tracer | undefined }
   ): Promise<HttpServer> {
     const { clock, random, log, logLevel, fileSystem } = this.#components
-    const { photos, lists, maintenance, laidOut, jobs, batches, similarity, archiving, backup } = services
+    const { photos, lists, maintenance, laidOut, jobs, batches, adoptions, similarity, archiving, backup } = services
     const {
       http,
       allowHost,
@@ -453,6 +453,7 @@ export class SheafNode implements Startable {
         cluster,
         jobs,
         batches,
+        adoptions,
         events,
         clock,
         random,

@@ -6,15 +6,14 @@ import type { Directory } from '../directory/directory.js'
 import { granteeOf } from '../domain/acl.js'
 import { ALBUM_KIND } from '../domain/album.js'
 import type { Person } from '../domain/audience.js'
-import { type PhotoId, parseAlbumId, type UserId } from '../domain/ids.js'
-import { pairOf } from '../domain/pairs.js'
-import { handOverChange } from '../domain/photo.js'
+import { parseAlbumId, type UserId } from '../domain/ids.js'
 import { isLive } from '../domain/record.js'
 import type { AlbumShares } from '../photos/albums/album-shares.js'
 import type { Albums } from '../photos/albums/albums.js'
 import type { Photos } from '../photos/photos.js'
 import type { Viewers } from '../photos/viewers/viewers.js'
 import type { RecordWriter } from '../store/record-writer.js'
+import { handOver } from './hand-over.js'
 
 const IDLE_MS = 3_600_000
 /** Photos of one step: about half a second. */
@@ -99,11 +98,7 @@ export class ClosedAccounts implements Startable {
         await seen.remove(photo.id, { withPartners: true })
         continue
       }
-      const ids: readonly PhotoId[] = [...pairOf(photo.record).parts, photo.id]
-      for (const id of ids)
-        await writer.edit(id, (_, { owner, deleted }) =>
-          deleted || owner !== account.id ? undefined : { changes: [handOverChange(heir)] }
-        )
+      await handOver(writer, photo, { from: account.id, to: heir })
     }
   }
 

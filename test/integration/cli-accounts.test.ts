@@ -184,6 +184,8 @@ describe('accounts', () => {
     expect(await done(['user', 'quota', 'ben', 'none'])).toMatch(/photos +0 of 7, 0 B\n/)
     for (const bad of [['50XB'], ['none', '--photos', '-1'], ['none', '--photos', '1.5']])
       expect((await run(['user', 'quota', 'ben', ...bad])).code).toBe(2)
+    expect((await run(['user', 'adopt', 'ben'])).code).toBe(2) // it asks first, and there is nobody to ask
+    expect(await done(['user', 'adopt', 'ben', '--yes'])).toMatch(/adopted +0\n/)
     expect((await run(['user', 'close', 'ben', '--photos', 'anna'])).code).toBe(2)
     expect(await done(['user', 'close', 'ben', '--photos', 'to:anna'])).toMatch(/state +closed\nclosed until +2/)
     expect(JSON.parse(await done(['user', 'enable', 'ben', '--json'])).closed_until).toBe(null)

@@ -198,6 +198,7 @@ const OPERATIONS = [
   'post /v1/signup',
   'post /v1/tokens',
   'post /v1/users',
+  'post /v1/users/{id}/adopt',
   'put /v1/albums/{id}/owner',
   'put /v1/albums/{id}/shares/{principal}',
   'put /v1/groups/{id}/members/{user}',
@@ -502,6 +503,8 @@ async function askForAccounts(): Promise<void> {
   await as(anna, 'DELETE', share, album)
   await as(anna, 'PUT', '/v1/users/{id}/role', ben.user_id, { role: 'guest' })
   await as(anna, 'PUT', '/v1/users/{id}/state', ben.user_id, { state: 'disabled' })
+  await as(operator, 'POST', '/v1/users/{id}/adopt', made.user_id, {})
+  await as(operator, 'POST', '/v1/users/{id}/adopt', album, { album })
   await as(anna, 'DELETE', '/v1/sessions/{id}', 'others')
   await as(anna, 'DELETE', '/v1/sessions/{id}', made.user_id)
   await as(operator, 'PUT', '/v1/users/{id}/password', made.user_id, { new: 'another horse' })

@@ -118,6 +118,7 @@ post /v1/photos/lookup: read
 post /v1/photos: upload
 post /v1/signup: nothing
 post /v1/tokens: nothing
+post /v1/users/{id}/adopt: accounts
 post /v1/users: accounts
 put /v1/albums/{id}/owner: share
 put /v1/albums/{id}/shares/{principal}: share

@@ -37,7 +37,7 @@ function holdsBytes(node: SimulatedNode, id: PhotoId): boolean {
 
 /** @returns a client of the node's HTTP interface */
 async function httpOf(node: SimulatedNode): Promise<HttpClient> {
-  const { photos, lists, maintenance, laidOut, jobs, batches, cluster, local } = node.services
+  const { photos, lists, maintenance, laidOut, jobs, batches, adoptions, cluster, local } = node.services
   const init = { nodeId: B, name: 'b', version: '0' }
   const status = new ClusterStatus(
     {
@@ -60,6 +60,7 @@ async function httpOf(node: SimulatedNode): Promise<HttpClient> {
       cluster: status,
       jobs,
       batches,
+      adoptions,
       events: new Events({ directory: local.directory, clock: node.clock, random: systemRandom }),
       clock: systemClock,
       random: systemRandom,

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { MemoryLevel } from 'memory-level'
 import { Accounts } from '../../src/accounts/accounts.js'
 import { tokenKeyOf } from '../../src/accounts/token-keys.js'
+import { Adoptions } from '../../src/admin/adoptions.js'
 import { Batches, type BatchesInit } from '../../src/admin/batches.js'
 import { Jobs } from '../../src/admin/jobs.js'
 import { LaidOutItems } from '../../src/admin/laid-out-items.js'
@@ -283,6 +284,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
         { jobs, find: (list, viewer, signal) => lists.as(viewer).selected(list, signal) },
         init.batches
       ),
+      adoptions: new Adoptions({ directory, writer, jobs }),
       events,
       clock: systemClock,
       random: systemRandom,

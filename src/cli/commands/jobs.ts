@@ -74,15 +74,20 @@ async function compact(session: Session, { now = false, yes }: CompactOptions): 
 }
 
 /** Starts a job on the node, and follows it to its end. */
-export async function runJob(
+export function runJob(session: Session, kind: string, query = '', operator = false, body?: object): Promise<ExitCode> {
+  return runJobAt(session, `/v1/admin/${kind}${query}`, kind, operator, body)
+}
+
+/** As {@link runJob}. @param path - where it is started */
+export async function runJobAt(
   session: Session,
+  path: string,
   kind: string,
-  query = '',
-  operator = false,
+  operator: boolean,
   body?: object
 ): Promise<ExitCode> {
   const request = { method: 'POST' as const, operator, ...(body && jsonBody(body)) }
-  const started = await session.client.json<Job>(`/v1/admin/${kind}${query}`, request)
+  const started = await session.client.json<Job>(path, request)
   const job = await follow(session, started, operator)
   const faults = faultsOf(job.result)
   if (session.json) {

@@ -11,7 +11,9 @@ import { jsonBody, type NodeRequest } from '../shell/node-client.js'
 import { type ExitCode, printJson, type Session } from '../shell/session.js'
 import { Table } from '../shell/table.js'
 import { addInvites } from './invites.js'
+import { runJobAt } from './jobs.js'
 import { logIn, type WhoAnswer } from './login.js'
+import { YES } from './options.js'
 
 /** Instead of a number. */
 const NONE = 'none'
@@ -87,6 +89,10 @@ export function addUsers(commands: CommandSet): void {
   add('close <name>', 'close an account: for seven days it can be opened again, then it is gone')
     .option('--photos <fate>', 'what becomes of its photos: `trash`, or `to:NAME`', 'trash')
     .action(commands.action(close))
+  add('adopt <name>', 'give an account the photos that belong to nobody; asks first')
+    .option('--album <id>', 'only those in this album')
+    .option(...YES)
+    .action(commands.action(adopt))
   add('enable <name>', 'open an account that was disabled or closed').action(
     commands.action((session, name: string) => change(session, name, 'state', { state: 'open' }))
   )
@@ -176,6 +182,19 @@ async function close(session: Session, given: string, { photos }: { readonly pho
   const [password] = isOwn ? await session.secrets([{ text: `Password of ${printable(name)}` }]) : []
   await print(session, await ask(session, userPath(id), 'DELETE', { password, photos }))
   return 0
+}
+
+async function adopt(
+  session: Session,
+  given: string,
+  { album, yes }: { readonly album?: string; readonly yes?: boolean }
+): Promise<ExitCode> {
+  const { id, name } = await find(session, given)
+  const what =
+    album === undefined ? 'all photos that belong to nobody' : 'the photos of that album that belong to nobody'
+  const warning = `This gives ${printable(name)} ${what}: others see them only in albums that are open to them.`
+  if (!(await session.confirm(warning, yes))) return 1
+  return runJobAt(session, `${userPath(id)}/adopt`, 'adopt', true, { album })
 }
 
 async function print(session: Session, user: UserJson): Promise<void> {

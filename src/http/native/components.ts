@@ -1,4 +1,5 @@
 import type { Accounts } from '../../accounts/accounts.js'
+import type { Adoptions } from '../../admin/adoptions.js'
 import type { Archiving } from '../../admin/archiving.js'
 import type { Backup } from '../../admin/backup.js'
 import type { Batches } from '../../admin/batches.js'
@@ -111,6 +112,8 @@ export interface HttpComponents {
   readonly jobs: Pick<Jobs, 'get' | 'list' | 'cancel'>
   /** Changes all photos of a list. */
   readonly batches: Pick<Batches, 'run'>
+  /** Gives somebody photos that belong to nobody. */
+  readonly adoptions: Pick<Adoptions, 'start'>
   /** Names of places. Absent: they are shown by numbers only. */
   readonly places?: Places
   /** Absent where a node cannot be backed up. */

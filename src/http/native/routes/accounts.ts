@@ -5,9 +5,10 @@ import { type ApiKeyId, parseUserId, type SessionId, type UserId } from '../../.
 import type { UserPrincipal } from '../../../domain/principal.js'
 import type { UserEdit } from '../../../domain/user.js'
 import { apiKeyJson, sessionJson, userJson } from '../account-json.js'
-import { timeJson } from '../json-forms.js'
-import { type RouteContext, requirePhotoId } from '../route-context.js'
+import { jobJson, timeJson } from '../json-forms.js'
+import { type RouteContext, requireAlbumId, requirePhotoId } from '../route-context.js'
 import {
+  adoptSchema,
   closeUserSchema,
   createKeySchema,
   createUserSchema,
@@ -24,6 +25,7 @@ import {
   userSchema,
   usersSchema
 } from '../schemas/account-schemas.js'
+import { userOf } from '../who-asks.js'
 import { type LoginBody, login, requireAccounts, setCookie } from './session.js'
 
 interface IdParams {
@@ -162,6 +164,23 @@ function addUserRoutes(app: FastifyInstance, context: AccountsContext): void {
     }
   )
 
+  app.post<{ Params: IdParams; Body: { readonly album?: string } }>(
+    '/v1/users/:id/adopt',
+    { schema: adoptSchema },
+    async (request, reply) => {
+      const heir = requireUserId(request.params.id)
+      if (!users.isOpen(heir)) throw noHeir(heir)
+      const { album } = request.body
+      const job = context.adoptions.start({
+        heir,
+        album: album === undefined ? undefined : requireAlbumId(album),
+        by: userOf(request)
+      })
+      reply.code(202).header('location', `/v1/admin/jobs/${job.id}`)
+      return jobJson(job)
+    }
+  )
+
   app.put<{ Params: IdParams; Body: { readonly old?: string; readonly new: string } }>(
     '/v1/users/:id/password',
     { schema: passwordSchema },
@@ -200,11 +219,14 @@ function inheritanceOf(users: AccountsContext['accounts']['users'], text: string
   if (text === 'trash') return text
   const who = text.slice('to:'.length)
   const id = parseUserId(who) ?? users.called(who)
-  if (id === undefined || !users.isOpen(id))
-    throw new SheafError('ERR_USER_NOT_FOUND', 'there is no open account of that name to get the photos', {
-      details: { user_id: null }
-    })
+  if (id === undefined || !users.isOpen(id)) throw noHeir(id)
   return id
+}
+
+function noHeir(id: UserId | undefined): SheafError {
+  return new SheafError('ERR_USER_NOT_FOUND', 'there is no open account of that name or id to get the photos', {
+    details: { user_id: id ?? null }
+  })
 }
 
 /** @throws `ERR_FORBIDDEN` for the operator, who is nobody's account */

@@ -24,6 +24,7 @@ import {
   TEXT,
   TIME
 } from './common.js'
+import { JOB_ANSWER } from './node-schemas.js'
 
 const TAGS = ['accounts']
 /** In UTF-16 code units, which is what a schema counts in some programs: characters are counted where names are checked. */
@@ -358,6 +359,21 @@ export const closeUserSchema: Schema = {
       'ERR_LAST_ADMIN',
       ...RECORD_WRITE
     )
+  }
+}
+
+export const adoptSchema: Schema = {
+  summary: 'Gives an account the photos that belong to nobody, such as those of before the first account',
+  description:
+    'A job; its `result` says how many. Others see them from then on only in albums that are open to them. What is in the trash is left alone, ' +
+    'and so are albums: `PUT /v1/albums/{id}/owner` says whose one is.',
+  tags: TAGS,
+  rights: { needs: ['accounts'] },
+  params: USER_PARAMS,
+  body: object({ album: { ...PHOTO_ID, description: 'only what is in this album' } }, ['album']),
+  response: {
+    202: JOB_ANSWER,
+    ...problems('ERR_BAD_ID', 'ERR_USER_NOT_FOUND', 'ERR_DIRECTORY_UNAVAILABLE', 'ERR_STOPPING')
   }
 }
 
