@@ -28,6 +28,8 @@ export interface BodyOptions {
   readonly atMostBytes?: number | undefined
   /** Durable copies to wait for, this node's included. Default: the node's `--min-copies`. */
   readonly minCopies?: number | undefined
+  /** Called when all bytes are there, before anything of them counts. Throws to refuse them. */
+  readonly recheck?: (() => Promise<void>) | undefined
 }
 
 /** What a client knows of a file beside its bytes; limits in `photo-rules.ts`. */

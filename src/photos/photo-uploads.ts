@@ -99,6 +99,7 @@ export class PhotoUploads {
     requireLive(viewPhoto(requireRecord(this.#components.directory, id)))
     const record = await this.#components.intake.receiveWhole(body, options, async ({ size, sha256, start, tail }) => {
       const contentType = await mediaType(start, options.contentType, '')
+      await options.recheck?.()
       return this.#components.writer.edit(id, (_, photo) => {
         requireLive(photo)
         const present = photo.variants.get(alt)
@@ -143,6 +144,7 @@ export class PhotoUploads {
       const { size, sha256, start, chunksWritten, tail } = received
       const contentType = await mediaType(start, options.contentType, checked.name)
       room.atLeast(size)
+      await options.recheck?.()
       const born = { size, sha256, contentType, cookie, logicalVolume: logicalVolume() }
       const chunked = chunksWritten > 0
       const chunkBytes = chunked ? this.#init.chunkBytes : 0

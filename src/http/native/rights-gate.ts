@@ -23,8 +23,15 @@ declare module 'fastify' {
     rights: ReadonlySet<Right>
     /** Takes whoever has that token for its sender. @throws what a token that is not in force does, `ERR_FORBIDDEN` */
     identify(token: string): Promise<void>
-    /** Whether the one who sent it may still have the answer, for one that goes on for long: an account or a session may have ended. */
-    stillMay(): Promise<boolean>
+    /**
+     * Asks once more whether the one who sent it may, for one that goes on for long: an account or a session may have ended, or have
+     * got another role.
+     *
+     * @throws as it would be refused now
+     */
+    requireStill(): Promise<void>
+    /** The token that it has been told by. */
+    identifiedBy: string | undefined
   }
 }
 
@@ -45,15 +52,23 @@ export function addRightsGate(
   })
   app.decorateRequest('asker')
   app.decorateRequest('rights')
+  app.decorateRequest('identifiedBy')
+  const requireRights = (request: FastifyRequest, { principal }: Asker): ReadonlySet<Right> => {
+    const rights = rightsOf(principal, principals.needAccount)
+    const lack = lackOf(rights, needsOf(request), request.query as object)
+    if (lack === undefined) return rights
+    if (principal.kind === 'anonymous' && principals.needAccount) throw new SheafError('ERR_UNAUTHENTICATED')
+    throw refusal(request, lack, principal)
+  }
   app.decorateRequest('identify', async function (this: FastifyRequest, token: string): Promise<void> {
-    this.asker = await principals.ofToken(token, this.raw)
-    this.rights = rightsOf(this.asker.principal, principals.needAccount)
-    const lack = lackOf(this.rights, needsOf(this), this.query as object)
-    if (lack !== undefined) throw refusal(this, lack, this.asker.principal)
+    const asker = await principals.ofToken(token, this.raw)
+    this.rights = requireRights(this, asker)
+    this.asker = asker
+    this.identifiedBy = token
   })
-  app.decorateRequest('stillMay', async function (this: FastifyRequest): Promise<boolean> {
-    const asker = await principals.of(this.raw).catch(() => NOBODY)
-    return lackOf(rightsOf(asker.principal, principals.needAccount), needsOf(this), this.query as object) === undefined
+  app.decorateRequest('requireStill', async function (this: FastifyRequest): Promise<void> {
+    const { identifiedBy: token, raw } = this
+    requireRights(this, await (token === undefined ? principals.of(raw) : principals.ofToken(token, raw)))
   })
   app.addHook('onRequest', async request => {
     const { needs } = needsOf(request)

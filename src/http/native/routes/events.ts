@@ -85,7 +85,11 @@ async function* stepsFor(
   const { viewer } = seenBy(request)
   let toldAt = clock.monotonic()
   for await (const step of steps) {
-    if (!(await request.stillMay())) return
+    const mayStill = await request.requireStill().then(
+      () => true,
+      () => false
+    )
+    if (!mayStill) return
     const told = step.kind === 'events' ? eventsFor(viewer, request, step.events) : step
     const now = clock.monotonic()
     if (told === undefined && now - toldAt < QUIET_MS) continue

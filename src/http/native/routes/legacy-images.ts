@@ -154,7 +154,8 @@ async function store(
   for (let file: FormFile | undefined = first; file !== undefined; file = await form.next()) {
     const { filename = '', contentType, bytes } = file
     const atMostBytes = length === undefined ? undefined : Number(length)
-    const options = { filename, contentType, albums: [folder], owner: userId, atMostBytes }
+    const recheck = (): Promise<void> => request.requireStill()
+    const options = { filename, contentType, albums: [folder], owner: userId, atMostBytes, recheck }
     const stored: UploadReceipt | SheafError = await photos.upload(bytes, options).catch((err: unknown) => {
       // without the rest of the form there are no further files
       if (form.isBroken || !(err instanceof SheafError) || ERROR_MAP[err.code].status === 500) throw err

@@ -42,7 +42,7 @@ interface UploadQuery extends StatementsQuery {
   readonly album?: readonly string[]
 }
 
-type CommonOptions = Pick<UploadOptions, 'minCopies' | 'idempotencyKey' | 'owner'>
+type CommonOptions = Pick<UploadOptions, 'minCopies' | 'idempotencyKey' | 'owner' | 'recheck'>
 
 /** The three ways to upload. Register in a scope whose content-type parser does not read the body. */
 export function addUploadRoutes(app: FastifyInstance, context: RouteContext): void {
@@ -169,7 +169,8 @@ function commonOptions(request: FastifyRequest<{ Querystring: UploadQuery }>): C
   return {
     minCopies: query.min_copies,
     idempotencyKey: headers['idempotency-key']?.toString(),
-    owner: userOf(request)
+    owner: userOf(request),
+    recheck: () => request.requireStill()
   }
 }
 
