@@ -59,7 +59,8 @@ export interface NewAccess {
   readonly by: Doer
 }
 
-const PHC_CHARACTERS_MAX = 256
+/** Of a hashed password, as a PHC string. */
+export const PHC_CHARACTERS_MAX = 256
 const CREDENTIAL = new RegExp(
   `^([0-9]{1,15}\\.[0-9]{1,5})-([0-9a-f]{16}(?:[0-9a-f]{${2 * LIFE_BYTES}})?)-([1-9][0-9]{0,14})$`
 )

@@ -208,7 +208,7 @@ export class Search {
     const wanted = tag === undefined ? undefined : foldText(tag.trim())
     const isResult: Accept = (neighbor, photo) =>
       (wanted === undefined || photo.tags.some(own => foldText(own) === wanted)) &&
-      this.#viewer.may('see', photoAudience(photo)) &&
+      this.#viewer.may(wanted === undefined ? 'see' : 'facts', photoAudience(photo)) &&
       accept(neighbor, photo)
     const share = this.#tagShare(tag) * (await this.#seenShare())
     let count = Math.min(NEIGHBORS_MAX, Math.ceil((k + MARGIN) / share))
