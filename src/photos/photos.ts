@@ -6,6 +6,7 @@ import { turn } from '../core/turn.js'
 import type { Directory } from '../directory/directory.js'
 import { albumsIn, type PhotoAct, photoAudience } from '../domain/audience.js'
 import { TAKEN_MS_MIN } from '../domain/date-text.js'
+import { neutralName } from '../domain/file-name.js'
 import { viewLooks } from '../domain/findings.js'
 import type { ActorId, Cookie, PhotoId, VolumeId } from '../domain/ids.js'
 import { DIGESTS_MAX, LOOKUP_IDS_MAX } from '../domain/limits.js'
@@ -261,7 +262,7 @@ export class Photos {
   #headOf(photo: Photo, alt: AltKey, asked: AltKey): ContentHead {
     const head = headOf(photo, alt)
     const isBare = !this.#viewer.may('facts', photoAudience(photo))
-    return { ...head, alt: asked, ...(isBare && { name: neutralName(photo) }) }
+    return { ...head, alt: asked, ...(isBare && { name: neutralName(photo.id) }) }
   }
 
   /** @throws `ERR_PHOTO_NOT_FOUND`, also for a wrong cookie, `ERR_PHOTO_DELETED` */
