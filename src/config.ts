@@ -172,6 +172,7 @@ export function loadConfig(sources: ConfigSources): Config {
     mdns: get('mdns', reachable),
     auth: get('auth'),
     signup: get('signup'),
+    legacyApi: get('legacyApi'),
     clusterName: get('clusterName'),
     clusterKeys,
     openCluster: get('openCluster'),

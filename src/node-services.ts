@@ -2,6 +2,7 @@ import { Accounts, type AccountsComponents, type AccountsInit } from './accounts
 import { Archiving, type ArchivingInit } from './admin/archiving.js'
 import { Backup } from './admin/backup.js'
 import { Batches } from './admin/batches.js'
+import { ClosedAccounts } from './admin/closed-accounts.js'
 import { Jobs } from './admin/jobs.js'
 import { LaidOutItems } from './admin/laid-out-items.js'
 import { Maintenance } from './admin/maintenance.js'
@@ -118,6 +119,7 @@ export class NodeServices implements Startable {
   readonly maintenance: Maintenance
   readonly #spool: UploadSpool
   readonly #pairing: Pairing
+  readonly #closedAccounts: ClosedAccounts
   readonly #albumCatalog: AlbumCatalog
   #started = false
 
@@ -253,6 +255,7 @@ export class NodeServices implements Startable {
           directory,
           reader,
           writer,
+          viewers: this.viewers,
           fileSystem,
           onNeedles: listener => volumes.onGrowth(listener),
           isReplicating: () => (cluster?.shipping.progress().backlogBytes ?? 0) > 0,
@@ -273,6 +276,20 @@ export class NodeServices implements Startable {
       clock,
       log,
       ...(cluster && { rank: term => cluster.rankFor(term) })
+    })
+    this.#closedAccounts = new ClosedAccounts({
+      directory,
+      photos: this.photos,
+      albums: this.albums,
+      shares: this.shares,
+      viewers: this.viewers,
+      writer,
+      closed: nowMs => this.accounts?.users.closedFor(nowMs) ?? [],
+      wipe: async id => this.accounts?.wipe(id),
+      isOpen: id => this.accounts?.users.isOpen(id) === true,
+      clock,
+      log,
+      ...(cluster && { rank: id => cluster.rankFor(`closed ${id}`) })
     })
     this.laidOut = new LaidOutItems({ laidOut: local.laidOut, clock })
     this.jobs = new Jobs({ clock, random, log })
@@ -336,6 +353,7 @@ export class NodeServices implements Startable {
     await this.cluster?.start()
     await this.similarity?.start()
     await this.#pairing.start()
+    await this.#closedAccounts.start()
     await this.archiving?.start()
     this.#started = true
   }
@@ -344,6 +362,7 @@ export class NodeServices implements Startable {
     this.#started = false
     await this.jobs.stop()
     await this.archiving?.stop()
+    await this.#closedAccounts.stop()
     await this.#pairing.stop()
     await this.similarity?.stop()
     await this.cluster?.stop()

@@ -415,7 +415,16 @@ export class SheafNode implements Startable {
   ): Promise<HttpServer> {
     const { clock, random, log, logLevel, fileSystem } = this.#components
     const { photos, lists, maintenance, laidOut, jobs, batches, similarity, archiving, backup } = services
-    const { http, allowHost, trustProxy, maxUploadBytes, name, metrics: metricsAt, metricsToken } = this.#config
+    const {
+      http,
+      allowHost,
+      trustProxy,
+      legacyApi,
+      maxUploadBytes,
+      name,
+      metrics: metricsAt,
+      metricsToken
+    } = this.#config
     const ownHosts = http.flatMap(({ host }) => (host === undefined ? [] : [host]))
     const cluster = new ClusterStatus(
       {
@@ -465,6 +474,7 @@ export class SheafNode implements Startable {
         hostName: hostname(),
         allowHosts: [...allowHost, ...ownHosts],
         trustProxies: trustProxy,
+        legacyApi,
         operatorToken,
         maxUploadBytes,
         openFilesMax: await openFilesMax(fileSystem),

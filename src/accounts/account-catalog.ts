@@ -85,6 +85,11 @@ export class AccountCatalog implements Startable {
     return this.has(id) && this.#rights.get(id)?.state === 'open'
   }
 
+  /** Accounts of which the state counts as closed. */
+  closed(): UserId[] {
+    return [...this.#rights].flatMap(([id, { state }]) => (state === 'closed' ? [id] : []))
+  }
+
   /** @returns the name under which people see the account; undefined: there is none */
   nameOf(id: UserId): string | undefined {
     const claim = this.#claims.get(id)

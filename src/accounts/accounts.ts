@@ -5,6 +5,8 @@ import type { Random } from '../core/random.js'
 import type { Directory } from '../directory/directory.js'
 import type { Doer } from '../domain/access.js'
 import { API_KEY_KIND, viewApiKey } from '../domain/api-key.js'
+import type { UserId } from '../domain/ids.js'
+import type { Signup } from '../domain/invite.js'
 import type { RecordKey } from '../domain/record.js'
 import { SESSION_KIND, viewSession } from '../domain/session-record.js'
 import {
@@ -12,7 +14,6 @@ import {
   SETTINGS_KEY,
   type Settings,
   type SettingsEdit,
-  type Signup,
   viewSettings
 } from '../domain/settings-record.js'
 import type { RecordWriter } from '../store/record-writer.js'
@@ -139,6 +140,13 @@ export class Accounts implements Startable {
   /** As {@link Principals.authenticate}. */
   authenticate(text: string, address: string): Promise<Authenticated> {
     return this.#principals.authenticate(text, address)
+  }
+
+  /** Leaves nothing of a closed account but its id. @throws what the store throws */
+  async wipe(id: UserId): Promise<void> {
+    await this.sessions.endOthers(id)
+    for (const key of this.apiKeys.list(id)) await this.apiKeys.remove(id, key.id)
+    await this.users.wipe(id)
   }
 
   /** @throws `ERR_DIRECTORY_UNAVAILABLE` */

@@ -207,6 +207,19 @@ export class Sessions {
   }
 
   /**
+   * Before what cannot be taken back. Tries count as those of log-ins do.
+   *
+   * @throws `ERR_BAD_CREDENTIALS`, `ERR_ACCOUNT_DISABLED`, `ERR_TOO_MANY_TRIES`, `ERR_OVERLOADED`
+   */
+  async requirePassword(userId: UserId, password: string, address: string): Promise<void> {
+    const attempt = { name: userId, address, device: userId }
+    this.#components.tries.begin(attempt)
+    if ((await this.#proveByPassword(userId, password, address)) === undefined)
+      throw new SheafError('ERR_BAD_CREDENTIALS', 'the password is wrong')
+    this.#components.tries.succeeded(attempt)
+  }
+
+  /**
    * @param id - undefined: nobody, which takes as long
    * @returns undefined when the password is wrong
    * @throws `ERR_ACCOUNT_DISABLED` when it is right

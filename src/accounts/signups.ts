@@ -1,6 +1,6 @@
 import { SheafError } from '../core/errors.js'
 import type { Doer } from '../domain/access.js'
-import type { Signup } from '../domain/settings-record.js'
+import type { Signup } from '../domain/invite.js'
 import type { AccountCatalog } from './account-catalog.js'
 import type { Invites } from './invites.js'
 import type { SignupLimit } from './tries.js'

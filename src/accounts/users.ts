@@ -7,9 +7,12 @@ import {
   ACCESS_KIND,
   type Access,
   type AccountState,
+  closeChanges,
   createAccessChanges,
   type Doer,
+  type Inheritance,
   type Role,
+  removePasswordChanges,
   setPasswordChanges,
   setRoleChanges,
   setStateChanges,
@@ -30,11 +33,12 @@ import {
   USER_KIND,
   type User,
   type UserEdit,
-  viewUser
+  viewUser,
+  wipeUserChanges
 } from '../domain/user.js'
 import type { RecordWriter } from '../store/record-writer.js'
 import type { AccountCatalog } from './account-catalog.js'
-import { checkDisplay, checkMail, checkName, checkPassword, checkQuota } from './account-rules.js'
+import { badField, checkDisplay, checkMail, checkName, checkPassword, checkQuota } from './account-rules.js'
 import type { Passwords } from './passwords.js'
 
 export interface UsersComponents {
@@ -49,7 +53,9 @@ export interface UsersComponents {
 }
 
 /** An account as people see it. */
-export interface ListedUser extends Omit<User, 'name' | 'born'>, Pick<Access, 'role' | 'state' | 'isContested'> {
+export interface ListedUser
+  extends Omit<User, 'name' | 'born'>,
+    Pick<Access, 'role' | 'state' | 'closing' | 'isContested'> {
   /** No two accounts have the same one. */
   readonly name: string
   /** Another account claims the same name: one of them should take another one. */
@@ -58,6 +64,14 @@ export interface ListedUser extends Omit<User, 'name' | 'born'>, Pick<Access, 'r
   readonly hasPassword: boolean
   /** What its photos take; undefined: the index does not count that yet. */
   readonly usage: Usage | undefined
+}
+
+/** A closed account that nobody can open again. */
+export interface ClosedAccount {
+  readonly id: UserId
+  readonly photos: Inheritance
+  /** Whether nothing but the id is left. */
+  readonly isWiped: boolean
 }
 
 export interface NewAccount extends NewUser {
@@ -133,6 +147,7 @@ export class Users {
       role: access?.role ?? 'guest',
       // what it may do has not been heard of yet, or is said in a later format
       state: access?.state ?? 'disabled',
+      closing: access?.closing,
       isContested: access?.isContested ?? false,
       hasPassword: access?.password !== undefined,
       usage: directory.usageOf(id)
@@ -197,8 +212,44 @@ export class Users {
   }
 
   /** All that a disabled account has begun stands still, and goes on when it is open again. @throws as `setRole` */
-  async setState(id: UserId, state: AccountState, by: Doer): Promise<ListedUser> {
-    return this.#setAccess(id, state !== 'open', before => setStateChanges(before, state, by))
+  async setState(id: UserId, state: Exclude<AccountState, 'closed'>, by: Doer): Promise<ListedUser> {
+    return this.#setAccess(id, state !== 'open', before => {
+      if (this.#isWiped(id))
+        throw new SheafError('ERR_USER_NOT_FOUND', 'the account was closed for good; make another one')
+      return setStateChanges(before, state, by)
+    })
+  }
+
+  /**
+   * Ends all that the account has begun, at once. An administrator can open it again for seven days; then nothing is left
+   * of it but its id, see `ClosedAccounts`.
+   *
+   * @throws `ERR_USER_NOT_FOUND`, `ERR_LAST_ADMIN`, `ERR_BAD_PARAMETER` where nobody can get the photos, what the store throws
+   */
+  async close(id: UserId, photos: Inheritance, by: Doer): Promise<ListedUser> {
+    if (photos !== 'trash' && (photos === id || !this.isOpen(photos)))
+      throw badField('photos', 'the account that is to get the photos must be another one, and open')
+    return this.#setAccess(id, true, before => closeChanges(before, photos, by))
+  }
+
+  /** Those that nobody can open again, as of that time, ms since the Unix epoch. */
+  closedFor(nowMs: number): ClosedAccount[] {
+    return this.#components.catalog.closed().flatMap(id => {
+      const closing = this.#accessOf(id)?.closing
+      if (closing === undefined || closing.untilMs > nowMs) return []
+      return [{ id, photos: closing.photos, isWiped: this.#isWiped(id) }]
+    })
+  }
+
+  /** Leaves nothing of a closed account but its id. @throws what the store throws */
+  async wipe(id: UserId): Promise<void> {
+    await this.#write(ACCESS_KIND, id, before => removePasswordChanges(before))
+    await this.#write(USER_KIND, id, before => wipeUserChanges(before))
+  }
+
+  #isWiped(id: UserId): boolean {
+    const record = this.#components.directory.lookUp({ kind: USER_KIND, id }).stored?.record
+    return record !== undefined && viewUser(record)?.name === undefined && this.#accessOf(id)?.state === 'closed'
   }
 
   /** One that cannot be read must not hide the others. */

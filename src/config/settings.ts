@@ -194,6 +194,12 @@ export const SETTINGS = {
     default: 'off',
     meaning: 'who may make an account for himself'
   }),
+  legacyApi: setting({
+    kind: onOff,
+    placeholder: undefined,
+    default: 'off',
+    meaning: 'also answers /api/users, /api/folders and /api/images'
+  }),
   clusterName: setting({
     kind: line(255),
     placeholder: 'TEXT',

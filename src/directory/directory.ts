@@ -127,9 +127,6 @@ export interface Found {
  */
 export type ChangeListener = (changes: readonly RecordChange[]) => void
 
-/** Called before a batch is written, with the records that it changes; it may yet fail. */
-export type ComingListener = (changes: readonly RecordChange[]) => void
-
 /**
  * `failed`: nothing is read or written until `reopen`. `filling`: accepts groups, but answers no reads until the log has
  * been replayed, because answers would be out of date.
@@ -178,7 +175,7 @@ export class Directory implements Startable {
   /** The record formats of this program. */
   readonly formats: RecordFormats
   readonly #listeners = new Set<ChangeListener>()
-  readonly #comingListeners = new Set<ComingListener>()
+  readonly #comingListeners = new Set<ChangeListener>()
   readonly #opaqueListeners = new Set<(keys: readonly RecordKey[]) => void>()
   #state: DirectoryState = 'closed'
   #opened: OpenRows | undefined
@@ -649,11 +646,12 @@ export class Directory implements Startable {
   }
 
   /**
-   * For what must not be behind the rows: a read may find what a batch has written before {@link onChange} tells of it.
+   * Calls the listener before a batch is written, with what it changes; it may yet fail. For what must not be behind the rows: a
+   * read may find what a batch has written before {@link onChange} tells of it.
    *
    * @returns a function that removes the listener
    */
-  onComing(listener: ComingListener): () => void {
+  onComing(listener: ChangeListener): () => void {
     this.#comingListeners.add(listener)
     return () => this.#comingListeners.delete(listener)
   }

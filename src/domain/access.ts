@@ -5,7 +5,7 @@
  *   field    key        value
  *   version  –          empty
  *   secret   password   phc, why: set | reset, by, cred? (of a password that was only hashed anew: the write that set it)
- *   state    state      state: open | disabled | closed, by
+ *   state    state      state: open | disabled | closed, by, photos? (of a closed one: trash, or the id of who gets them)
  *   role     role       role: guest | user | auditor | admin, by
  *
  * A write replaces what it saw. What was written at the same time on the other side of a cut stays beside it, and the least
@@ -13,7 +13,7 @@
  * own. So what takes away is a value, too, and wins; whoever gives again after having seen all that is obeyed.
  */
 import { compareVersions, type Entry } from './entry.js'
-import { formatHlc, type Hlc, parseHlc } from './hlc.js'
+import { formatHlc, type Hlc, hlcMs, parseHlc } from './hlc.js'
 import { parseUserId, type UserId } from './ids.js'
 import { type Change, type DirectoryRecord, elementsOf } from './record.js'
 import { mapOf, textOf } from './value-fields.js'
@@ -46,11 +46,23 @@ export interface Access {
   readonly id: UserId
   readonly role: Role
   readonly state: AccountState
+  /** Of one that somebody has closed, and nobody has opened since: what becomes of it. */
+  readonly closing: Closing | undefined
   /** Undefined: nobody can log in by password. */
   readonly password: Password | undefined
   /** Whether writes on both sides of a cut differed, so that somebody's did not count. */
   readonly isContested: boolean
 }
+
+/** What becomes of an account that is closed. */
+export interface Closing {
+  /** Until then it can be opened again, ms since the Unix epoch. */
+  readonly untilMs: number
+  readonly photos: Inheritance
+}
+
+/** What becomes of somebody's photos: they go to the trash, or to another account. */
+export type Inheritance = 'trash' | UserId
 
 export interface NewAccess {
   readonly role: Role
@@ -59,6 +71,8 @@ export interface NewAccess {
   readonly by: Doer
 }
 
+/** For so long a closed account can be opened again. */
+const CLOSING_MS = 7 * 86_400_000
 /** Of a hashed password, as a PHC string. */
 export const PHC_CHARACTERS_MAX = 256
 const CREDENTIAL = new RegExp(
@@ -80,6 +94,7 @@ export function viewAccess(record: DirectoryRecord): Access | undefined {
     id,
     role: ROLES.find(role => roles.includes(role)) ?? 'guest',
     state: ACCOUNT_STATES.findLast(state => states.includes(state)) ?? 'disabled',
+    closing: closingIn(record),
     password: passwords.at(-1)?.password,
     isContested: roles.length > 1 || states.length > 1 || passwords.length > 1
   }
@@ -114,6 +129,18 @@ export function setStateChanges(record: DirectoryRecord, state: AccountState, by
   return isOnly(valuesOf(record, 'state', ACCOUNT_STATES), state) ? [] : element('state', { state, by })
 }
 
+/** @returns no changes if it is closed already, undisputed */
+export function closeChanges(record: DirectoryRecord, photos: Inheritance, by: Doer): Change[] {
+  return isOnly(valuesOf(record, 'state', ACCOUNT_STATES), 'closed')
+    ? []
+    : element('state', { state: 'closed', photos, by })
+}
+
+/** @returns no changes if there is none */
+export function removePasswordChanges(record: DirectoryRecord): Change[] {
+  return passwordsOf(record).length === 0 ? [] : [{ kind: 'remove', field: 'secret', key: 'password' }]
+}
+
 export function setPasswordChanges(phc: string, why: Password['why'], by: Doer): Change[] {
   return [{ kind: 'add', field: 'secret', key: 'password', value: mapOf({ phc, why, by }) }]
 }
@@ -128,6 +155,21 @@ export function rehashPasswordChanges(record: DirectoryRecord, credential: Crede
   if (counting?.password.credential !== credential) return []
   const value = new Map(counting.entry.value).set('phc', phc).set('cred', credential)
   return [{ kind: 'add', field: 'secret', key: 'password', value }]
+}
+
+/** Only what somebody has closed ends for good: what this version cannot read counts as closed, and may be anything. */
+function closingIn(record: DirectoryRecord): Closing | undefined {
+  const states = elementsOf(record, 'state').filter(({ key }) => key === 'state')
+  const isKnown = ({ value }: Entry): boolean => ACCOUNT_STATES.some(state => state === value.get('state'))
+  const last = states
+    .filter(({ value }) => value.get('state') === 'closed')
+    .sort(compareVersions)
+    .at(-1)
+  if (last === undefined || !states.every(isKnown)) return undefined
+  return {
+    untilMs: hlcMs(last.hlc) + CLOSING_MS,
+    photos: parseUserId(textOf(last.value, 'photos') ?? '') ?? 'trash'
+  }
 }
 
 /** @returns one value for each entry in force; what is unknown counts as the least role, or as the most closed state */

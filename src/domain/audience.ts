@@ -16,7 +16,7 @@
 import { hash } from 'node:crypto'
 import type { Role } from './access.js'
 import { type Acl, ALBUM_ROLES, type AlbumStanding, type Grantee, granteeOf, inForce } from './acl.js'
-import { type AlbumId, parseAlbumId, parseUserId, type UserId } from './ids.js'
+import { type AlbumId, type LinkId, parseAlbumId, parseUserId, type UserId } from './ids.js'
 import type { Photo } from './photo.js'
 import type { Settings } from './settings-record.js'
 
@@ -24,6 +24,21 @@ import type { Settings } from './settings-record.js'
 export interface Person {
   readonly userId: UserId
   readonly role: Role
+}
+
+/** Somebody who looks for photos: one with an account, or one of those without, or one who has come by share links. */
+export type Onlooker = Person | Guest | 'public'
+
+/** Somebody without an account who has opened share links. */
+export interface Guest {
+  readonly links: readonly OpenedLink[]
+}
+
+/** A share link that somebody has opened, by the password that it had then. */
+export interface OpenedLink {
+  readonly id: LinkId
+  /** See `ShareLink`. */
+  readonly proof: string
 }
 
 /** Whose an album is, and who else may do what with it. */

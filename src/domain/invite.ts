@@ -24,6 +24,10 @@ import { type Change, type DirectoryRecord, shownVersion } from './record.js'
 import { bytesOf, cutLine, mapOf, textOf, timeOf } from './value-fields.js'
 
 export const INVITE_KIND = 'invite'
+/** Who may make an account for himself at a node. */
+export const SIGNUPS = ['off', 'invite', 'open'] as const
+export type Signup = (typeof SIGNUPS)[number]
+
 export const INVITE_SECRET_BYTES = 32
 /** What an account may be that nobody has looked at who gets it. */
 export const INVITE_ROLES = ['guest', 'user'] as const satisfies readonly Role[]

@@ -10,6 +10,7 @@
  *   tags      tag                      –
  *   albums    album                    –: its id, see album.ts, or a label of its own
  *   marks     favourite, archived      –
+ *   owner     owner                    owner: whose it is since it was handed over
  *   variants  alternate key            recipe, sha256 (32 bytes), size, content_type, chunk_bytes?
  *   facts     see photo-facts.ts and findings.ts
  *
@@ -19,7 +20,7 @@
 import { createHash } from 'node:crypto'
 import { SheafError } from '../core/errors.js'
 import { malformed, sameValue, type Value } from './cbor.js'
-import { compareRanks, type Entry, VERSION_FIELD } from './entry.js'
+import { compareRanks, compareVersions, type Entry, VERSION_FIELD } from './entry.js'
 import type { Hlc } from './hlc.js'
 import {
   COOKIE_BYTES,
@@ -113,7 +114,7 @@ export interface Photo {
   /** Whole, 0…5. */
   readonly rating: number | undefined
   readonly attributes: ReadonlyMap<string, string>
-  /** Who uploaded it; undefined: nobody who had an account. */
+  /** Whose it is: of whoever uploaded it, or to whom it was handed over; undefined: nobody's who had an account. */
   readonly owner: UserId | undefined
   /** SHA-256 of the Idempotency-Key, lower-case hex; of a user's with the user, see photo-uploads.ts. */
   readonly idempotency: string | undefined
@@ -255,7 +256,7 @@ export function viewPhoto(record: DirectoryRecord, version: Entry = shownVersion
     caption: textOf(value, 'caption'),
     rating: rating !== undefined && rating <= RATING_MAX ? rating : undefined,
     attributes: textsOf(value, 'attributes'),
-    owner: parseUserId(textOf(value, 'owner') ?? ''),
+    owner: heirIn(record) ?? parseUserId(textOf(value, 'owner') ?? ''),
     idempotency: hexOf(value, 'idempotency', SHA256_BYTES),
     tags: keysOf(record, 'tags'),
     albums: keysOf(record, 'albums'),
@@ -270,6 +271,18 @@ export function viewPhoto(record: DirectoryRecord, version: Entry = shownVersion
     context: record.context,
     record
   }
+}
+
+/** @returns to whom it was handed over; of two at the same time, by the later one */
+function heirIn(record: DirectoryRecord): UserId | undefined {
+  const heirs = elementsOf(record, 'owner').filter(({ key }) => key === 'owner')
+  const last = heirs.length > 1 ? heirs.sort(compareVersions).at(-1) : heirs[0]
+  return last && parseUserId(textOf(last.value, 'owner') ?? '')
+}
+
+/** Hands a photo over, beside what its versions say. */
+export function handOverChange(owner: UserId): Change {
+  return { kind: 'add', field: 'owner', key: 'owner', value: mapOf({ owner }) }
 }
 
 /** @returns where it was taken, from the strongest source */

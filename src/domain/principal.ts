@@ -1,7 +1,7 @@
 import type { Role } from './access.js'
 import type { ApiKeyScope } from './api-key.js'
+import type { OpenedLink } from './audience.js'
 import type { ApiKeyId, SessionId, UserId } from './ids.js'
-import type { OpenedLink } from './share-link.js'
 
 /**
  * Who sends a request, as far as a node can tell.

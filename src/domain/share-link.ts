@@ -31,7 +31,7 @@ export type LinkRole = (typeof LINK_ROLES)[number]
 const SHA256_BYTES = 32
 const UUID_BYTES = 16
 const SECRET = /^[\w-]{32}$/
-const PROOF_CHARACTERS = 8
+const PROOF_CHARACTERS = 16
 
 /** What whoever opens it gets, and until when. */
 export interface LinkTerms {
@@ -60,12 +60,6 @@ export interface ShareLink extends NewShareLink {
   readonly id: LinkId
   readonly isRevoked: boolean
   /** Names the password; empty: there is none. */
-  readonly proof: string
-}
-
-/** A link that somebody has opened, by the password that it had then. */
-export interface OpenedLink {
-  readonly id: LinkId
   readonly proof: string
 }
 

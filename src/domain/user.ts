@@ -12,7 +12,7 @@ import type { Hlc } from './hlc.js'
 import { hlcMs } from './hlc.js'
 import { parseUserId, type UserId } from './ids.js'
 import { DISPLAY_CHARACTERS_MAX, MAIL_CHARACTERS_MAX } from './limits.js'
-import { type Change, type DirectoryRecord, shownVersion } from './record.js'
+import { type Change, conflictVersions, type DirectoryRecord, shownVersion } from './record.js'
 import { checkedUserName } from './user-names.js'
 import { cutLine, integerOf, mapOf, setOrDelete, textOf } from './value-fields.js'
 
@@ -97,6 +97,15 @@ export function editUserChanges(record: DirectoryRecord, edit: UserEdit): Change
     changed = true
   }
   return changed ? [{ kind: 'version', value }] : []
+}
+
+/** Leaves nothing but the id, in older versions as well. @returns no changes if nothing else is left */
+export function wipeUserChanges(record: DirectoryRecord): Change[] {
+  const { value, hlc } = shownVersion(record)
+  const conflicts = conflictVersions(record)
+  if ([...value.keys()].every(key => key === 'born') && conflicts.length === 0) return []
+  const supersedes = [shownVersion(record), ...conflicts].map(({ dot }) => dot)
+  return [{ kind: 'version', value: new Map([['born', bornOf(value, hlc)]]), supersedes }]
 }
 
 export const NO_QUOTA: Quota = { bytes: undefined, photos: undefined }

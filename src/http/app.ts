@@ -23,6 +23,7 @@ import { addEventsRoute } from './native/routes/events.js'
 import { addFullDumpRoute } from './native/routes/full-dump.js'
 import { addInviteRoutes } from './native/routes/invites.js'
 import { addLaidOutRoutes } from './native/routes/laid-out.js'
+import { addLegacyRoutes } from './native/routes/legacy.js'
 import { addLibraryRoutes } from './native/routes/library.js'
 import { addLogLevelRoute } from './native/routes/log-level.js'
 import { addMetricsRoute, METRICS_ROUTE } from './native/routes/metrics.js'
@@ -177,6 +178,8 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
     addUploadRoutes(uploads, context)
     if (similarity !== undefined) addFindSimilarRoute(uploads, context)
   })
+  if (init.legacyApi === true && accounts !== undefined)
+    await app.register(older => addLegacyRoutes(older, { ...context, accounts, refusals }))
   await app.ready()
   invariant(cold !== undefined, 'Fastify has made its handler')
   const { openFilesMax } = init

@@ -6,6 +6,7 @@ import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import { WorkerLoop } from '../core/worker-loop.js'
 import type { Directory } from '../directory/directory.js'
+import type { AudienceSet } from '../domain/audience.js'
 import { DIMENSION_MAX, type ModelId, parseModelId, type Space } from '../domain/features.js'
 import type { NodeId } from '../domain/ids.js'
 import { SHARD_COUNT, type ShardSet } from '../domain/shards.js'
@@ -134,11 +135,14 @@ export class IndexedModels implements Startable {
     return holders
   }
 
-  /** @throws `ERR_MODEL_MISMATCH` for a model without an index here; as {@link ShardReplica.search} */
-  async search({ model, space, vector }: VectorQuery, k: number): Promise<ShardAnswer> {
+  /**
+   * @param seen - looks among the photos of these audiences only; default: among all
+   * @throws `ERR_MODEL_MISMATCH` for a model without an index here; as {@link ShardReplica.search}
+   */
+  async search({ model, space, vector }: VectorQuery, k: number, seen?: AudienceSet): Promise<ShardAnswer> {
     const replica = this.#replicaOf(model)
     if (replica === undefined) throw new SheafError('ERR_MODEL_MISMATCH')
-    return replica.search(space, vector, k)
+    return replica.search(space, vector, k, seen)
   }
 
   // --- changing models ---

@@ -20,6 +20,11 @@ export function livePhoto(record: DirectoryRecord | undefined): Photo | undefine
 /** @returns the needle with a model's features; undefined when the photo is not live, or the model has not analyzed it */
 export function featuresOf(record: DirectoryRecord | undefined, model: ModelId): PhotoBlob | undefined {
   const photo = livePhoto(record)
-  const named = photo && viewFindings(photo.record).features.get(model)
+  return photo && featuresOfPhoto(photo, model)
+}
+
+/** As {@link featuresOf}, of a live photo. */
+export function featuresOfPhoto(photo: Photo, model: ModelId): PhotoBlob | undefined {
+  const named = viewFindings(photo.record).features.get(model)
   return named && featuresBlob(photo, named)
 }

@@ -24,6 +24,8 @@ export interface ScatterGatherInit {
   /** The shards that each node claims to have. */
   readonly holders: ReadonlyMap<NodeId, ShardSet>
   readonly k: number
+  /** Somebody asks who does not see all photos. */
+  readonly isLimited?: boolean
   /** After this long without an answer, another node is asked for the same shards, ms. */
   readonly hedgeMs: number
 }
@@ -32,7 +34,7 @@ export interface ScatterGatherInit {
 export interface GatherResult {
   /** By falling score; each photo once. The k best are among them. */
   readonly neighbors: readonly Neighbor[]
-  /** Shards of which all vectors were searched. */
+  /** Shards of which all vectors were searched; for somebody who does not see all, all that he sees. */
   readonly shards: ShardSet
   /** Every node that answered returned fewer than `k`: a larger `k` finds nothing more. */
   readonly exhausted: boolean
@@ -123,9 +125,11 @@ export class ScatterGather {
     )
   }
 
-  #onAnswer(node: NodeId, { shards, neighbors }: ShardAnswer): void {
+  /** A node of before looks at all photos, whoever asks: what it found counts, but among others may be what that one sees. */
+  #onAnswer(node: NodeId, { shards, neighbors, isLimited }: ShardAnswer): void {
     if (this.#end.signal.aborted) return
-    for (const shard of shards) this.#shards.add(shard)
+    const isWhole = this.#init.isLimited !== true || isLimited === true || neighbors.length < this.#init.k
+    if (isWhole) for (const shard of shards) this.#shards.add(shard)
     for (const { id, score } of neighbors) this.#scores.set(id, Math.max(score, this.#scores.get(id) ?? -1))
     if (neighbors.length >= this.#init.k) this.#exhausted = false
     this.#onSettled(node)

@@ -194,7 +194,12 @@ export class Search {
 
   // --- finding neighbors ---
 
-  /** Asks for more neighbors until enough of them are results, or there are no more. */
+  /**
+   * Asks for more neighbors until enough of them are results, or there are no more. Nodes look among the photos that the viewer
+   * sees by their records; by those of this node it is asked again.
+   *
+   * @throws `ERR_INDEX_BUILDING` when this node cannot tell what somebody sees, and none that can has answered
+   */
   async #nearest(
     model: IndexedModel,
     space: Space,
@@ -204,14 +209,13 @@ export class Search {
     signal: AbortSignal
   ): Promise<SearchResults> {
     const { shardSearch } = this.#components
-    const query: VectorQuery = { model: model.id, space, vector }
+    const query: VectorQuery = { model: model.id, space, vector, onlooker: this.#viewer.onlooker }
     const wanted = tag === undefined ? undefined : foldText(tag.trim())
     const isResult: Accept = (neighbor, photo) =>
       (wanted === undefined || photo.tags.some(own => foldText(own) === wanted)) &&
       this.#viewer.may(wanted === undefined ? 'see' : 'facts', photoAudience(photo)) &&
       accept(neighbor, photo)
-    const share = this.#tagShare(tag) * (await this.#seenShare())
-    let count = Math.min(NEIGHBORS_MAX, Math.ceil((k + MARGIN) / share))
+    let count = Math.min(NEIGHBORS_MAX, Math.ceil((k + MARGIN) / (await this.#tagShare(tag))))
     for (let round = 1; ; round++) {
       const { neighbors, shards, exhausted } = await shardSearch.search(query, count, signal)
       const near = neighbors.filter(({ score }) => score >= minScore)
@@ -219,25 +223,22 @@ export class Search {
       const results = await this.#filter(scored, isResult, k)
       const isEnd = exhausted || near.length < neighbors.length || count === NEIGHBORS_MAX
       if (results.length === k || isEnd || round === ROUNDS_MAX) {
+        if (shards.size === 0) await this.#viewer.audiences() // says so where that is why nothing was searched
         return { results, coverage: coverageOf(shards), model: { id: model.id, name: model.name } }
       }
       count = Math.min(NEIGHBORS_MAX, count * GROWTH)
     }
   }
 
-  /** The fraction of all photos that have the tag: the filter lets about that many neighbors through. */
-  #tagShare(tag: string | undefined): number {
+  /** The fraction of the photos that the viewer sees that have the tag: the filter lets about that many neighbors through. */
+  async #tagShare(tag: string | undefined): Promise<number> {
     const { directory } = this.#components
     if (tag === undefined) return 1
-    return Math.max(1, directory.count(directory.language.labelTerm('tag', tag))) / Math.max(1, directory.count('all'))
-  }
-
-  /** The fraction of all photos that the viewer sees. */
-  async #seenShare(): Promise<number> {
-    const { directory } = this.#components
+    const term = directory.language.labelTerm('tag', tag)
     const audiences = await this.#viewer.audiences()
-    if (audiences === undefined) return 1
-    return Math.max(1, await directory.countFor('all', audiences)) / Math.max(1, directory.count('all'))
+    if (audiences === undefined) return Math.max(1, directory.count(term)) / Math.max(1, directory.count('all'))
+    const [tagged, all] = [await directory.countFor(term, audiences), await directory.countFor('all', audiences)]
+    return Math.max(1, tagged) / Math.max(1, all)
   }
 
   /** @returns the first k results */

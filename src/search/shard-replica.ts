@@ -6,13 +6,15 @@ import type { Logger } from '../core/log.js'
 import { turn } from '../core/turn.js'
 import { WorkerLoop } from '../core/worker-loop.js'
 import type { Directory } from '../directory/directory.js'
+import { type AudienceSet, audienceText, photoAudience } from '../domain/audience.js'
 import { decodeFeatures, type Features, type ModelId, type Space } from '../domain/features.js'
 import type { NodeId, PhotoId } from '../domain/ids.js'
-import { PHOTO_KIND } from '../domain/photo.js'
+import { PHOTO_KIND, type Photo } from '../domain/photo.js'
 import type { DirectoryRecord } from '../domain/record.js'
 import { SHARD_COUNT, type Shard, type ShardSet, shardOf } from '../domain/shards.js'
 import type { PhotoReader } from '../photos/photo-reader.js'
 import {
+  type MovedPhoto,
   type Neighbor,
   type VectorEntry,
   type VectorIndex,
@@ -22,7 +24,7 @@ import {
 } from '../similarity/index/vector-index.js'
 import type { PhotoBlob } from '../store/photo-needles.js'
 import { MissingFeatures } from './missing-features.js'
-import { featuresOf } from './photo-features.js'
+import { featuresOf, featuresOfPhoto, livePhoto } from './photo-features.js'
 import { REFINED_MAX, refine } from './refine.js'
 import type { ShardAnswer } from './search-messages.js'
 import { ShardPlacement } from './shard-placement.js'
@@ -145,11 +147,13 @@ export class ShardReplica implements Startable {
     const { directory, onNeedles } = this.#components
     this.#unsubscribe.push(
       directory.onChange(changes => {
+        const moved: MovedPhoto[] = []
         for (const { key, after } of changes) {
           if (key.kind !== PHOTO_KIND) continue
           if (after === undefined) this.#markDirty(key.id as PhotoId)
-          else this.#note(after)
+          else this.#note(after, moved)
         }
+        this.#moveNow(moved)
       }),
       directory.onOpaque(keys => {
         for (const { kind, id } of keys) if (kind === PHOTO_KIND) this.#markDirty(id as PhotoId)
@@ -172,15 +176,16 @@ export class ShardReplica implements Startable {
    * Searches all vectors on this node.
    *
    * @param vector - unit length
+   * @param seen - looks among the photos of these audiences only; default: among all
    * @returns `shards`: those for which all vectors were here throughout the search
    * @throws `ERR_MODEL_MISMATCH`: the model has no such vectors; `ERR_INDEX_UNAVAILABLE`, `ERR_OVERLOADED`
    */
-  async search(space: Space, vector: Float32Array, k: number): Promise<ShardAnswer> {
+  async search(space: Space, vector: Float32Array, k: number, seen?: AudienceSet): Promise<ShardAnswer> {
     if (this.#init.spaces.get(space) !== vector.length) throw new SheafError('ERR_MODEL_MISMATCH')
     const index = this.#index
     if (index === undefined) return { shards: new Set(), neighbors: [] } // being opened
     const readyBefore = new Set(this.ready)
-    const found = await index.search(space, vector, Math.max(k, REFINED_MAX)).catch((err: unknown) => {
+    const found = await index.search(space, vector, Math.max(k, REFINED_MAX), seen).catch((err: unknown) => {
       if (hasCode(err, 'ERR_INDEX_UNAVAILABLE')) this.#fail(index)
       throw err
     })
@@ -214,13 +219,32 @@ export class ShardReplica implements Startable {
 
   // --- following the directory ---
 
-  #note(record: DirectoryRecord): void {
+  /** @param moved - gets the photo when its vectors are right, and other people see it than before */
+  #note(record: DirectoryRecord, moved: MovedPhoto[]): void {
     const id = record.id as PhotoId
-    if (!this.#placement.holds(shardOf(id)) || this.#dirty.has(id)) return
-    const blob = this.#featuresOf(record)
-    if (!this.#isReading && !this.#missing.has(id) && this.#isIndexed(id, blob)) return
+    if (!this.#placement.holds(shardOf(id))) return
+    const photo = livePhoto(record)
+    const blob = photo && featuresOfPhoto(photo, this.#init.model)
+    const isIndexed = this.#isIndexed(id, blob)
+    if (photo !== undefined && isIndexed) moved.push(...this.#movedOf([photo]))
+    if (this.#dirty.has(id) || (!this.#isReading && !this.#missing.has(id) && isIndexed)) return
     this.#markDirty(id)
     this.#loop.wake()
+  }
+
+  /** @returns those of the photos whose audience the index does not know, or knows another one of */
+  #movedOf(photos: readonly Photo[]): MovedPhoto[] {
+    const index = this.#index
+    if (index === undefined) return []
+    return photos
+      .map(photo => ({ id: photo.id, audience: audienceText(photoAudience(photo)) }))
+      .filter(({ id, audience }) => index.version(id) !== undefined && index.audience(id) !== audience)
+  }
+
+  /** In the step in which the records are here, so that no later search finds for anybody what he does not see any more. */
+  #moveNow(moved: readonly MovedPhoto[]): void {
+    const index = this.#index
+    if (moved.length > 0) index?.move(moved).catch(() => this.#fail(index))
   }
 
   #markDirty(id: PhotoId): void {
@@ -338,10 +362,16 @@ export class ShardReplica implements Startable {
   async #insert(records: readonly DirectoryRecord[]): Promise<void> {
     const { reader } = this.#components
     const entries: VectorEntry[] = []
+    const indexed: Photo[] = []
     for (const record of records) {
       const id = record.id as PhotoId
-      const blob = this.#featuresOf(record)
-      if (blob === undefined || !this.#placement.holds(shardOf(id)) || this.#isIndexed(id, blob)) continue
+      const photo = livePhoto(record)
+      const blob = photo && featuresOfPhoto(photo, this.#init.model)
+      if (photo === undefined || blob === undefined || !this.#placement.holds(shardOf(id))) continue
+      if (this.#isIndexed(id, blob)) {
+        indexed.push(photo)
+        continue
+      }
       const isLocal = reader.isLocal(blob)
       const vectors = isLocal ? this.#complete(await this.#readFeatures(blob)) : undefined
       if (vectors === undefined) {
@@ -350,9 +380,16 @@ export class ShardReplica implements Startable {
       }
       this.#missing.forget(id)
       this.#unsaved++
-      entries.push({ id, version: vectorVersion(blob.sha256), vectors })
+      entries.push({ id, version: vectorVersion(blob.sha256), audience: audienceText(photoAudience(photo)), vectors })
     }
+    await this.#move(indexed)
     if (entries.length > 0) await this.#index?.add(entries)
+  }
+
+  /** @param photos - that are indexed, as they were read; those that have changed since wait to be read again */
+  async #move(photos: readonly Photo[]): Promise<void> {
+    const moved = this.#movedOf(photos.filter(({ id }) => !this.#dirty.has(id)))
+    if (moved.length > 0) await this.#index?.move(moved)
   }
 
   /** @returns the vectors; undefined unless there is one for each space of the model */
@@ -385,7 +422,7 @@ export class ShardReplica implements Startable {
 
   // --- the index ---
 
-  /** Opens the saved index. It may be outdated: drops stale entries; the scan that follows finds missing ones. */
+  /** Opens the saved index. It may be outdated: drops stale entries; the scan that follows finds missing ones, and who sees each. */
   async #openIndex(now: number, signal: AbortSignal): Promise<VectorIndex> {
     const { model, spaces } = this.#init
     const index = await this.#components.indexes.open({ model, spaces })

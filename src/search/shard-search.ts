@@ -31,7 +31,7 @@ export interface ShardSearchComponents {
   readonly tracer?: Tracer | undefined
   /** Live nodes with vectors of the model, this one included, and the shards for which they claim to have all. */
   readonly holders: (model: ModelId) => ReadonlyMap<NodeId, ShardSet>
-  /** Searches this node's own vectors. @throws `ERR_MODEL_MISMATCH`, `ERR_INDEX_UNAVAILABLE`, `ERR_OVERLOADED` */
+  /** Searches this node's own vectors. @throws `ERR_MODEL_MISMATCH`, `ERR_INDEX_UNAVAILABLE`, `ERR_INDEX_BUILDING`, `ERR_OVERLOADED` */
   readonly searchHere: (query: VectorQuery, k: number) => Promise<ShardAnswer>
 }
 
@@ -75,7 +75,13 @@ export class ShardSearch {
               )
             : this.#ask(node, query, k, over)
       },
-      { self: transport.self, holders: holders(query.model), k, hedgeMs: this.#hedgeMs() }
+      {
+        self: transport.self,
+        holders: holders(query.model),
+        k,
+        isLimited: query.onlooker !== undefined,
+        hedgeMs: this.#hedgeMs()
+      }
     )
     return scatterGather.run(signal)
   }

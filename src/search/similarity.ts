@@ -8,6 +8,7 @@ import type { NodeId, PhotoId } from '../domain/ids.js'
 import { SHARD_COUNT, type ShardSet } from '../domain/shards.js'
 import type { Transport } from '../network/transport.js'
 import type { PhotoReader } from '../photos/photo-reader.js'
+import type { Viewers } from '../photos/viewers/viewers.js'
 import type { DecodingTool } from '../similarity/images/decoding-tools.js'
 import type { ImageAnalyzer } from '../similarity/images/image-analyzer.js'
 import type { LoadedModel, ModelSpec } from '../similarity/models/model-spec.js'
@@ -18,6 +19,7 @@ import { ImageBacklog } from './image-backlog.js'
 import { type IndexedModel, IndexedModels, type IndexedModelsComponents } from './indexed-models.js'
 import type { LookAtFileComponents } from './look-at-file.js'
 import { Search } from './search.js'
+import type { ShardAnswer, VectorQuery } from './search-messages.js'
 import { ShardSearch } from './shard-search.js'
 import type { SimilarityStatus } from './similarity-types.js'
 
@@ -25,6 +27,8 @@ export interface SimilarityComponents extends Omit<IndexedModelsComponents, 'sel
   readonly directory: Directory
   readonly reader: Pick<PhotoReader, 'isLocal' | 'readNeedle' | 'source' | 'stream'>
   readonly writer: Pick<RecordWriter, 'edit'>
+  /** Who sees what, by the records of this node. */
+  readonly viewers: Pick<Viewers, 'of'>
   readonly analyzer: ImageAnalyzer
   /** Decodes pictures of movies; absent: nothing does here. */
   readonly ffmpeg?: LookAtFileComponents['ffmpeg']
@@ -72,7 +76,7 @@ export class Similarity implements Startable {
       log,
       tracer: components.tracer,
       holders: model => models.holders(model),
-      searchHere: (query, k) => models.search(query, k)
+      searchHere: (query, k) => searchFor(components.viewers, models, query, k)
     })
     const ensureRecord = async (id: PhotoId): Promise<void> => {
       const key = { kind: 'photo', id }
@@ -164,6 +168,29 @@ export class Similarity implements Startable {
   coverage(): number | undefined {
     return this.models.serving && this.#covered().size / SHARD_COUNT
   }
+}
+
+/**
+ * Searches this node's vectors for whoever asks on any node: among photos that he sees by the records of this one.
+ *
+ * @throws `ERR_INDEX_BUILDING` when that cannot be told now; as `IndexedModels.search`
+ */
+async function searchFor(
+  viewers: Pick<Viewers, 'of'>,
+  models: Pick<IndexedModels, 'search'>,
+  query: VectorQuery,
+  k: number
+): Promise<ShardAnswer> {
+  const { onlooker } = query
+  if (onlooker === undefined) return models.search(query, k)
+  const viewer =
+    onlooker === 'public'
+      ? viewers.of(undefined)
+      : 'links' in onlooker
+        ? viewers.of(undefined, onlooker.links)
+        : viewers.of(onlooker)
+  const seen = await viewer.audiences()
+  return { ...(await models.search(query, k, seen)), isLimited: true }
 }
 
 /** @returns the part of a model's spec that its index needs */

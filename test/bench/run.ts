@@ -21,11 +21,13 @@ import { measureMetering } from './metering.js'
 import { measureMillion } from './million.js'
 import { Nginx } from './nginx.js'
 import { measurePage } from './page.js'
+import { measurePeople } from './people.js'
 import { measurePosters } from './posters.js'
 import { measureReads } from './reads.js'
 import { measureReindexing } from './reindexing.js'
 import { describeMachine, type Measure, printReport, reportMarkdown, versionOf, writeReport } from './report.js'
 import { measureRest } from './rest.js'
+import { measureSeenVectors } from './seen-vectors.js'
 import { measureSimilarity } from './similarity.js'
 import { measureSlowSupplier } from './slow-supplier.js'
 import { measureSlowUploads } from './slow-uploads.js'
@@ -36,7 +38,7 @@ import { measureWrites } from './writes.js'
 
 const HELP = `npm run bench -- [flags]
   --only A,B        of get, put, cache, index, million, lists, timeline, large, disk-reads, cluster, together, convergence,
-                    anti-entropy, graves, heads, decoding, posters, importing, reindexing, looking, similarity, metering, archive, slow-uploads, slow-supplier
+                    anti-entropy, graves, heads, decoding, posters, importing, reindexing, looking, similarity, seen-vectors, people, metering, archive, slow-uploads, slow-supplier
                     (default: all); and page, which takes Chromium
   --photos N        photos of the library before which the page is measured (default 100000; they are made once)
   --originals DIR   of photos that these are made of (default: made-up scenes)
@@ -54,7 +56,7 @@ const { values } = parseArgs({
     only: {
       type: 'string',
       default:
-        'get,put,cache,index,million,lists,timeline,large,disk-reads,cluster,together,convergence,anti-entropy,graves,heads,decoding,posters,importing,reindexing,looking,similarity,metering,archive,slow-uploads,slow-supplier'
+        'get,put,cache,index,million,lists,timeline,large,disk-reads,cluster,together,convergence,anti-entropy,graves,heads,decoding,posters,importing,reindexing,looking,similarity,seen-vectors,people,metering,archive,slow-uploads,slow-supplier'
     },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '4' },
@@ -136,6 +138,8 @@ function sections(scratch: string, cache: string): Record<string, () => Promise<
     posters: () => measurePosters(join(scratch, 'posters')),
     graves: () => measureGraves(scratch, values.big ? 10_000_000 : 1_000_000),
     looking: () => measureLooking(scratch),
+    'seen-vectors': () => measureSeenVectors(scratch, values.big ? 100_000 : 20_000),
+    people: () => measurePeople(scratch),
     metering: () => measureMetering(scratch),
     'slow-uploads': () => measureSlowUploads(scratch),
     'slow-supplier': () => measureSlowSupplier(scratch),

@@ -19,7 +19,7 @@ import { StoredVectors } from './stored-vectors.js'
 
 export const MODEL = modelIdOf(hash('sha256', 'bench'))
 
-const CLUSTERS = 400
+export const CLUSTERS = 400
 /**
  * How fast the variance falls from one direction to the next, as a power: of the default model's vectors of real photographs
  * the first 32 of 1,024 directions have .54, the first 128 .78 and the first 256 .88 of it.
@@ -54,13 +54,18 @@ export class VectorSet {
     return unit(this.#draw(random).map((value, i) => value + APART * (centre[i] ?? 0)))
   }
 
+  /** @returns the number of the cluster that a vector is in, below {@link CLUSTERS} */
+  clusterOf(n: number): number {
+    return this.#centres.indexOf(new SeededRandom(n + 2).pick(this.#centres))
+  }
+
   #draw(random: SeededRandom): Float32Array {
     return this.#spread.map(spread => spread * gaussian(random))
   }
 
   *entries(): Generator<VectorEntry> {
     for (let n = 0; n < this.#init.count; n++) {
-      yield { id: idOf(n), version: n, vectors: new Map([['image', this.vector(n)]]) }
+      yield { id: idOf(n), version: n, audience: '-', vectors: new Map([['image', this.vector(n)]]) }
     }
   }
 }

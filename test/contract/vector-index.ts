@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { AudienceSet, namedAudience } from '../../src/domain/audience.js'
 import type { Space } from '../../src/domain/features.js'
 import {
   NEIGHBORS_MAX,
@@ -268,6 +269,113 @@ export function vectorIndexContract(name: string, setUp: (capacity: number) => P
         expect(idsOf(neighbors)).toEqual(idsOf(nearest(held, query, 5, space)))
       }
       await both.close()
+    })
+
+    describe('for somebody', () => {
+      const [FAMILY, CLUB, OWN] = ['family', 'club', 'own'] as const
+      const audiences = new Map<string, string>()
+
+      /** In clusters that are open to different people, as photos are: few of what is near a question may be seen. */
+      const clustered = (count: number, audienceAt: (cluster: number) => string): VectorEntry[] => {
+        const centers = Array.from({ length: 20 }, () => unitVector(random, DIMENSION))
+        return entries(count).map((entry, i) => {
+          const vector = nearVector(random, centers[i % 20] as Float32Array, 0.5)
+          return { ...entry, audience: audienceAt(i % 20), vectors: imageOf(vector) }
+        })
+      }
+
+      async function add(of: readonly VectorEntry[]): Promise<void> {
+        for (const { id, audience } of of) audiences.set(id, audience)
+        await index.add(copies(of))
+      }
+
+      function move(of: readonly VectorEntry[], audience: string): Promise<void> {
+        for (const { id } of of) audiences.set(id, audience)
+        return index.move(of.map(({ id }) => ({ id, audience })))
+      }
+
+      /** Compares with a look at every vector. */
+      async function expectSeen(held: readonly VectorEntry[], seen: readonly string[], k = 10): Promise<void> {
+        const visible = held.filter(({ id }) => seen.includes(audiences.get(id) ?? ''))
+        const set = new AudienceSet(seen.map(namedAudience))
+        for (let i = 0; i < 10; i++) {
+          const query = imageVector(random.pick(held))
+          const { neighbors } = await index.search('image', query, k, set)
+          expect(idsOf(neighbors)).toEqual(idsOf(nearest(visible, query, k)))
+        }
+      }
+
+      test('finds the nearest of what that one sees, be it little or much, and all of that when less than was asked for', async () => {
+        const held = clustered(3_000, cluster => (cluster === 0 ? OWN : cluster < 11 ? FAMILY : CLUB))
+        await add(held)
+        await expectSeen(held, [OWN])
+        await expectSeen(held, [OWN], 1_000)
+        await expectSeen(held, [FAMILY, 'of no photo'])
+        await expectSeen(held, [CLUB, FAMILY], 100)
+        await expectSeen(held, [])
+        await expectSeen(held, ['of no photo'])
+        expect((await index.search('image', imageVector(held[0] as VectorEntry), 5)).neighbors).toHaveLength(5)
+      })
+
+      test('what moves is seen by others in the searches after, without being waited for', async () => {
+        const held = clustered(400, cluster => (cluster < 10 ? FAMILY : CLUB))
+        await add(held)
+        const adding = index.add(entries(500))
+        const moving = move(held.slice(0, 200), OWN)
+        await expectSeen(held, [OWN], 400)
+        await expectSeen(held, [FAMILY], 400)
+        await Promise.all([adding, moving])
+        await expectSeen(held, [OWN], 400)
+        for (const { id } of held) expect(index.audience(id)).toBe(audiences.get(id))
+        await move([...held.slice(0, 5), ...entries(1)], CLUB)
+        await expectSeen(held, [OWN], 400)
+        await expectSeen(held, [CLUB], 400)
+      })
+
+      test('stays right through additions, removals, moves and new vectors of the same photos', async () => {
+        let held: VectorEntry[] = []
+        for (let round = 0; round < 8; round++) {
+          const some = [FAMILY, CLUB, OWN, `album ${round}`]
+          const added = clustered(120, () => random.pick(some))
+          const calls = [add(added)]
+          calls.push(
+            move(
+              held.filter(() => random.chance(0.2)),
+              random.pick(some)
+            )
+          )
+          const gone = held.filter(() => random.chance(0.4))
+          calls.push(index.remove(gone.map(({ id }) => id)))
+          const again = added.slice(0, 30).map(entry => ({ ...entry, version: entry.version + 1, audience: CLUB }))
+          calls.push(add(again))
+          await Promise.all(calls)
+          held = [...held.filter(entry => !gone.includes(entry)), ...again, ...added.slice(30)]
+          await expectSeen(held, [random.pick(some), OWN], 50)
+        }
+      })
+
+      test('after it was opened again nobody sees anything of it before it is said', async () => {
+        const held = clustered(50, () => FAMILY)
+        await add(held)
+        await index.save()
+        await reopen()
+        expect([index.size, index.audience(held[0]?.id as VectorEntry['id'])]).toEqual([50, undefined])
+        const query = imageVector(held[0] as VectorEntry)
+        expect(await index.search('image', query, 5, new AudienceSet([namedAudience(FAMILY)]))).toMatchObject({
+          neighbors: []
+        })
+        await move(held.slice(0, 20), FAMILY)
+        await expectSeen(held.slice(0, 20), [FAMILY], 50)
+      })
+
+      test('nothing of what was there before it was cleared', async () => {
+        const held = clustered(60, () => FAMILY)
+        await add(held)
+        await index.clear()
+        await add(held.slice(0, 7))
+        await move(held.slice(0, 3), CLUB)
+        await expectSeen(held.slice(0, 7), [FAMILY], 50)
+      })
     })
 
     test('a closed one says so', async () => {

@@ -184,6 +184,10 @@ describe('accounts', () => {
     expect(await done(['user', 'quota', 'ben', 'none'])).toMatch(/photos +0 of 7, 0 B\n/)
     for (const bad of [['50XB'], ['none', '--photos', '-1'], ['none', '--photos', '1.5']])
       expect((await run(['user', 'quota', 'ben', ...bad])).code).toBe(2)
+    expect((await run(['user', 'close', 'ben', '--photos', 'anna'])).code).toBe(2)
+    expect(await done(['user', 'close', 'ben', '--photos', 'to:anna'])).toMatch(/state +closed\nclosed until +2/)
+    expect(JSON.parse(await done(['user', 'enable', 'ben', '--json'])).closed_until).toBe(null)
+    expect((await run(['user', 'close', 'anna'], piped('not it'))).stderr).toContain('ERR_BAD_CREDENTIALS')
     expect((await run(['user', 'disable', 'nobody'])).stderr).toContain('no account has the name "nobody"')
   })
 

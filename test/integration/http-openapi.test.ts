@@ -107,6 +107,7 @@ const OPERATIONS = [
   'delete /v1/invites/{id}',
   'delete /v1/keys/{id}',
   'delete /v1/sessions/{id}',
+  'delete /v1/users/{id}',
   'get /',
   'get /albums',
   'get /cache/stats',
@@ -477,6 +478,7 @@ async function askForAccounts(): Promise<void> {
   await as(anna, 'DELETE', '/v1/sessions/{id}', 'others')
   await as(anna, 'DELETE', '/v1/sessions/{id}', made.user_id)
   await as(operator, 'PUT', '/v1/users/{id}/password', made.user_id, { new: 'another horse' })
+  await as(operator, 'DELETE', '/v1/users/{id}', ben.user_id, { photos: `to:${made.user_id}` })
   await as(anna, 'GET', '/photos')
 }
 

@@ -28,6 +28,7 @@ delete /v1/albums/{id}: delete
 delete /v1/invites/{id}: accounts
 delete /v1/keys/{id}: account
 delete /v1/sessions/{id}: account
+delete /v1/users/{id}: account
 get /: nothing
 get /albums: read
 get /cache/stats: watch

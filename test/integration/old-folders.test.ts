@@ -23,7 +23,8 @@ const VERSIONS = (await readdir(FOLDERS, { withFileTypes: true })).filter(entry 
 
 /**
  * Opens the folder and reads all of it, twice: what the first open changed must not change what the second one shows. The
- * digest of the directory is over records of today's format, so it is another one than then, but always the same.
+ * digest of the directory is over records of today's format, so it is another one than then, but the same until the node of today
+ * writes what it finds out about a picture by itself, a moment after its start. That is not looked at.
  */
 async function expectContents(folder: string, contents: Contents): Promise<void> {
   const { status, photos, list, total, volumes, members } = contents
@@ -31,14 +32,20 @@ async function expectContents(folder: string, contents: Contents): Promise<void>
   for (let i = 0; i < 2; i++) {
     const { client, complaints, stop } = await open(folder, contents)
     const described = await describeFolder(client, Object.keys(photos))
-    digests.add(described.status.directory_digest)
-    const shown = { ...described, photos: withFieldsOf(photos, withoutLives(described.photos)) }
+    if (described.volumes.length === volumes.length) digests.add(described.status.directory_digest)
+    const shown = {
+      ...described,
+      photos: withFieldsOf(photos, withoutLives(described.photos, actorsIn(photos))),
+      volumes: described.volumes.filter(({ logical_volume }) =>
+        volumes.some(it => it.logical_volume === logical_volume)
+      )
+    }
     const { directory_digest } = described.status
     expect(shown).toEqual({ status: { ...status, directory_digest }, photos, list, total, volumes, members })
     expect(complaints).toEqual([])
     await stop()
   }
-  expect(digests.size).toBe(1)
+  expect(digests.size).toBeLessThanOrEqual(1)
 }
 
 /** Without the fields that metadata and conflicts have had since then. */
@@ -62,12 +69,22 @@ function fieldsOf(then: unknown, now: unknown): Json {
   return Object.fromEntries(Object.entries(now).filter(([field]) => field in then))
 }
 
-/** Versions as they were before dots belonged to a life: of an actor in a later life only the actor. */
-function withoutLives(photos: DescribedFolder['photos']): DescribedFolder['photos'] {
+/** @returns who had written any of it */
+function actorsIn(photos: DescribedFolder['photos']): ReadonlySet<string> {
+  const actors = new Set<string>()
+  JSON.stringify(photos, (key, value) => {
+    if (key === 'vector_clock') for (const actor of Object.keys(value as object)) actors.add(actor)
+    return value
+  })
+  return actors
+}
+
+/** Versions as they were before dots belonged to a life, of those actors: of an actor in a later life only the actor. */
+function withoutLives(photos: DescribedFolder['photos'], actors: ReadonlySet<string>): DescribedFolder['photos'] {
   const text = JSON.stringify(photos, (key, value) => {
     if (key === 'actor' && typeof value === 'string') return value.slice(0, 16)
     if (key !== 'vector_clock') return value
-    return Object.fromEntries(Object.entries(value as object).filter(([actor]) => actor.length === 16))
+    return Object.fromEntries(Object.entries(value as object).filter(([actor]) => actors.has(actor)))
   })
   return JSON.parse(text) as DescribedFolder['photos']
 }

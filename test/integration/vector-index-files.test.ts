@@ -207,6 +207,7 @@ describe('an index of long vectors', () => {
     Array.from({ length: count }, (_, version) => ({
       id: randomPhotoId(random),
       version,
+      audience: '-',
       vectors: new Map([['image', longVector()]] as const)
     }))
   const openLong = (): Promise<VectorIndex> =>

@@ -1,9 +1,11 @@
 import { SheafError } from '../../src/core/errors.js'
+import type { AudienceSet } from '../../src/domain/audience.js'
 import type { ModelId, Space } from '../../src/domain/features.js'
 import type { PhotoId } from '../../src/domain/ids.js'
 import type {
   IndexAnswer,
   IndexName,
+  MovedPhoto,
   Neighbor,
   VectorEntry,
   VectorIndex,
@@ -22,6 +24,7 @@ export interface ExactVectorIndexInit {
 export class ExactVectorIndex implements VectorIndex {
   readonly capacity: number
   readonly #held: Map<PhotoId, VectorEntry>
+  readonly #audiences = new Map<PhotoId, string>()
   readonly #onSave: (held: Held) => void
   #closed = false
 
@@ -43,6 +46,10 @@ export class ExactVectorIndex implements VectorIndex {
     return this.#held.get(id)?.version
   }
 
+  audience(id: PhotoId): string | undefined {
+    return this.#audiences.get(id)
+  }
+
   ids(): Iterable<PhotoId> {
     return this.#held.keys()
   }
@@ -50,20 +57,32 @@ export class ExactVectorIndex implements VectorIndex {
   async add(entries: readonly VectorEntry[]): Promise<void> {
     this.#requireOpen()
     if (this.#held.size + entries.length > this.capacity) throw new SheafError('ERR_INDEX_FULL')
-    for (const { id, version, vectors } of entries) {
+    for (const { id, version, audience, vectors } of entries) {
       const copies = Array.from(vectors, ([space, vector]) => [space, Float32Array.from(vector)] as const)
-      this.#held.set(id, { id, version, vectors: new Map(copies) })
+      this.#held.set(id, { id, version, audience, vectors: new Map(copies) })
+      this.#audiences.set(id, audience)
     }
   }
 
   async remove(ids: readonly PhotoId[]): Promise<void> {
     this.#requireOpen()
-    for (const id of ids) this.#held.delete(id)
+    for (const id of ids) {
+      this.#held.delete(id)
+      this.#audiences.delete(id)
+    }
   }
 
-  async search(space: Space, query: Float32Array, k: number): Promise<IndexAnswer> {
+  async move(photos: readonly MovedPhoto[]): Promise<void> {
     this.#requireOpen()
-    return { neighbors: nearest(this.#held.values(), query, k, space), isExact: true }
+    for (const { id, audience } of photos) if (this.#held.has(id)) this.#audiences.set(id, audience)
+  }
+
+  async search(space: Space, query: Float32Array, k: number, seen?: AudienceSet): Promise<IndexAnswer> {
+    this.#requireOpen()
+    const texts = new Set(seen?.texts)
+    const isSeen = ({ id }: VectorEntry): boolean => texts.has(this.#audiences.get(id) ?? '')
+    const among = seen === undefined ? this.#held.values() : [...this.#held.values()].filter(isSeen)
+    return { neighbors: nearest(among, query, k, space), isExact: true }
   }
 
   async save(): Promise<void> {
@@ -74,6 +93,7 @@ export class ExactVectorIndex implements VectorIndex {
   async clear(): Promise<void> {
     this.#requireOpen()
     this.#held.clear()
+    this.#audiences.clear()
     this.#onSave(new Map())
   }
 

@@ -23,8 +23,8 @@ import { encodeFeatures, modelIdOf } from '../../src/domain/features.js'
 import { featuresChange } from '../../src/domain/findings.js'
 import { type Hlc, HybridClock } from '../../src/domain/hlc.js'
 import { type NodeId, newActorId, type PhotoId, type UserId } from '../../src/domain/ids.js'
+import type { Signup } from '../../src/domain/invite.js'
 import { PHOTO_KIND } from '../../src/domain/photo.js'
-import type { Signup } from '../../src/domain/settings-record.js'
 import { buildHttpApp } from '../../src/http/app.js'
 import type { HttpComponents } from '../../src/http/native/components.js'
 import { HttpMeter } from '../../src/http/wire/http-meter.js'
@@ -81,6 +81,7 @@ export interface HttpFixtureInit {
   readonly openCluster?: boolean
   /** Who may make an account for himself. */
   readonly signup?: Signup
+  readonly legacyApi?: boolean
   /** How many photos are changed before there is a job. */
   readonly batches?: Partial<BatchesInit>
   /** The node has kept up with others, so that it is an alarm when graves end what lives here. */
@@ -221,6 +222,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       directory,
       reader,
       writer,
+      viewers,
       analyzer,
       onNeedles: () => () => {},
       indexes: new ExactVectorIndexes(),
@@ -292,6 +294,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       operatorToken: OPERATOR_TOKEN,
       maxUploadBytes,
       metricsToken: init.metricsToken,
+      legacyApi: init.legacyApi,
       ...(init.allowHosts === undefined ? {} : { allowHosts: init.allowHosts }),
       ...(init.trustProxies === undefined ? {} : { trustProxies: init.trustProxies }),
       ...(init.timeouts === undefined ? {} : { timeouts: init.timeouts })

@@ -36,6 +36,7 @@ export function vectorEntries(random: SeededRandom, count: number, dimension: nu
   return Array.from({ length: count }, () => ({
     id: randomPhotoId(random),
     version: random.below(2 ** 31),
+    audience: '-',
     vectors: new Map([['image', unitVector(random, dimension)]] as const)
   }))
 }

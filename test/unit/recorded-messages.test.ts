@@ -10,7 +10,7 @@ import { silentLog } from '../../src/core/log.js'
 import type { ModelId } from '../../src/domain/features.js'
 import { RECORD_FORMATS } from '../../src/domain/formats.js'
 import type { Hlc } from '../../src/domain/hlc.js'
-import type { ActorId, NodeId, PhotoId, VolumeId } from '../../src/domain/ids.js'
+import type { ActorId, NodeId, PhotoId, UserId, VolumeId } from '../../src/domain/ids.js'
 import { blockChecksums } from '../../src/domain/needle.js'
 import { decodeGossip, encodeGossip } from '../../src/network/libp2p/gossip-message.js'
 import { decodeHeartbeat, encodeHeartbeat } from '../../src/network/membership/heartbeat.js'
@@ -177,6 +177,15 @@ const CODECS: readonly Codec[] = [
   ),
   codec('records.put answer', 100, tree.encodePutAnswer, tree.decodePutAnswer),
   codec('similar.search', { query, k: 20 }, ({ query, k }) => encodeSearch(query, k), decodeSearch),
+  codec(
+    'similar.search for somebody',
+    { query: { ...query, onlooker: { userId: OTHER as string as UserId, role: 'user' as const } }, k: 20 },
+    asked => encodeSearch(asked.query, asked.k),
+    decodeSearch
+  ),
+  codec('similar.search answer for somebody', { ...answer, isLimited: true as const }, encodeAnswer, body =>
+    decodeAnswer(body, 20)
+  ),
   codec('similar.search answer', answer, encodeAnswer, body => decodeAnswer(body, 20)),
   codec(
     'gossip',

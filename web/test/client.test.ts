@@ -36,7 +36,7 @@ test('while the node is gone nothing is changed, but all may be asked', async ()
 })
 
 test.each(['ERR_UNAUTHENTICATED', 'ERR_SESSION_ENDED', 'ERR_ACCOUNT_DISABLED'])(
-  'after %s nothing is asked but the session, until somebody is logged in',
+  'after %s nothing is asked but the session and for an account, until somebody is logged in',
   async code => {
     let isShut = false
     const refusing: typeof fetch = async path => {
@@ -58,6 +58,7 @@ test.each(['ERR_UNAUTHENTICATED', 'ERR_SESSION_ENDED', 'ERR_ACCOUNT_DISABLED'])(
     expect(isShut).toBe(true)
     await expect(api.get('/stats')).rejects.toMatchObject({ code: 'ERR_UNAUTHENTICATED' })
     await expect(api.get('/session')).rejects.toMatchObject({ code })
-    expect(asked).toEqual(['/session', '/stats', '/session'])
+    await expect(api.post('/v1/signup', { name: 'anna', password: 'long enough' })).rejects.toMatchObject({ code })
+    expect(asked).toEqual(['/session', '/stats', '/session', '/v1/signup'])
   }
 )

@@ -52,6 +52,15 @@ test('where else the page is, is known over a reload, and while the node does no
   expect([second.name.value, second.others.value]).toEqual(['attic', first.others.value])
 })
 
+test('an account can be made where the door is open to all', async () => {
+  const subject = session()
+  await subject.load()
+  expect(subject.maySignUp.value).toBe(false)
+  answer = { ...(answer as SessionAnswer), signup: 'open' }
+  await subject.reload()
+  expect(subject.maySignUp.value).toBe(true)
+})
+
 test('it is asked anew at most once in five seconds, but at once after it failed', async () => {
   const subject = session()
   for (let i = 0; i < 10; i++) await subject.load()

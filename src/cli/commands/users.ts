@@ -30,6 +30,7 @@ interface UserJson {
   /** Nodes that were cut off from each other gave it different rights, or its name to another one. */
   readonly contested: boolean
   readonly created_at: string
+  readonly closed_until: string | null
   readonly quota: { readonly bytes: number | null; readonly photos: number | null }
   /** Null: the index does not count that yet. */
   readonly usage: { readonly bytes: number; readonly photos: number } | null
@@ -83,7 +84,10 @@ export function addUsers(commands: CommandSet): void {
   add('disable <name>', 'end all that an account has begun, and let nobody log in as it').action(
     commands.action((session, name: string) => change(session, name, 'state', { state: 'disabled' }))
   )
-  add('enable <name>', 'open an account that was disabled').action(
+  add('close <name>', 'close an account: for seven days it can be opened again, then it is gone')
+    .option('--photos <fate>', 'what becomes of its photos: `trash`, or `to:NAME`', 'trash')
+    .action(commands.action(close))
+  add('enable <name>', 'open an account that was disabled or closed').action(
     commands.action((session, name: string) => change(session, name, 'state', { state: 'open' }))
   )
   addInvites(commands, group)
@@ -166,9 +170,17 @@ async function setQuota(
   return 0
 }
 
+async function close(session: Session, given: string, { photos }: { readonly photos: string }): Promise<ExitCode> {
+  if (!/^(trash|to:.+)$/.test(photos)) throw new SheafError('ERR_USAGE', '--photos is trash or to:NAME')
+  const { id, name, isOwn } = await find(session, given)
+  const [password] = isOwn ? await session.secrets([{ text: `Password of ${printable(name)}` }]) : []
+  await print(session, await ask(session, userPath(id), 'DELETE', { password, photos }))
+  return 0
+}
+
 async function print(session: Session, user: UserJson): Promise<void> {
   if (session.json) return printJson(session, user)
-  const { name, user_id, display, mail, role, state, created_at, usage, quota } = user
+  const { name, user_id, display, mail, role, state, created_at, closed_until, usage, quota } = user
   const fields = fieldLines([
     ['name', name],
     ['id', user_id],
@@ -176,6 +188,7 @@ async function print(session: Session, user: UserJson): Promise<void> {
     ['mail', mail ?? undefined],
     ['role', role],
     ['state', state],
+    ['closed until', closed_until === null ? undefined : humanTime(closed_until)],
     ['photos', usage === null ? undefined : usageText(usage, quota)],
     ['since', humanTime(created_at)],
     ['notes', notesOn(user).join(', ') || undefined]

@@ -5,8 +5,8 @@ import { FormParser } from './form-parser.js'
 import { type FormPartHead, parseBoundary, parsePartHead } from './form-part-head.js'
 
 const FILE_FIELD = 'file'
-const FIELDS_MAX = 100
-const FIELD_BYTES_MAX = 16 * 1024
+export const FIELDS_MAX = 100
+export const FIELD_BYTES_MAX = 16 * 1024
 
 /** The bytes of a form; `return` is called when the rest is not needed. */
 export type FormBody = Pick<RequestBody, 'next' | 'return'>

@@ -15,6 +15,7 @@ export function userJson(user: ListedUser): object {
     state: user.state,
     has_password: user.hasPassword,
     contested: user.isContested || user.isNameContested,
+    closed_until: timeOrNull(user.closing?.untilMs),
     ...roomJson(user),
     created_at: timeJson(user.createdAtMs)
   }

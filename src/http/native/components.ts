@@ -85,6 +85,7 @@ export interface HttpComponents {
     Albums,
     | 'as'
     | 'list'
+    | 'titles'
     | 'get'
     | 'create'
     | 'edit'
@@ -147,6 +148,8 @@ export interface HttpInit {
   readonly operatorToken: string
   /** Larger uploads are refused before they are read. */
   readonly maxUploadBytes: number
+  /** The paths of older designs are there as well. Default: they are not. */
+  readonly legacyApi?: boolean | undefined
   /** Files and sockets that the process may have open; default: more than enough. */
   readonly openFilesMax?: number | undefined
   /** What a scrape of the metrics has to show. Default: nothing. */

@@ -2,6 +2,7 @@ import swagger from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
 import { everyNeed, type Needs } from '../../domain/rights.js'
 import { answersOf, type Schema } from './schemas/common.js'
+import { OLDER_ERROR } from './schemas/legacy-schemas.js'
 import { namedSchemas, withNames } from './schemas/named-schemas.js'
 
 const DESCRIPTION = [
@@ -42,17 +43,16 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
       ]
     },
     transform: ({ schema, url, route }) => {
-      const { streamedBody, rights, response = {}, ...rest } = schema as Schema
+      const { streamedBody, rights, tokenIn, response = {}, ...rest } = schema as Schema
       const [method = 'GET'] = [route.method].flat()
+      const all = answersOf(method, response as Record<string, Schema>, {
+        hasParams: rest.params !== undefined,
+        needs: rights as Needs
+      })
       const answers = {
         ...rest,
         ...rightsJson(rights as Needs),
-        response: withNames(
-          answersOf(method, response as Record<string, Schema>, {
-            hasParams: rest.params !== undefined,
-            needs: rights as Needs
-          })
-        )
+        response: withNames(rest.deprecated === true ? asOlder(all) : all)
       }
       return { schema: streamedBody === undefined ? answers : { ...answers, body: streamedBody }, url }
     }
@@ -81,4 +81,15 @@ function rightsJson(rights: Needs): Schema {
     'x-sheaf-rights': rights,
     ...(everyNeed(rights).includes('operate') && { security: [...(isOperators ? [] : [{}]), { operator: [] }] })
   }
+}
+
+/** Older paths answer errors in another form. */
+function asOlder(answers: Schema): Schema {
+  const content = { 'application/json': { schema: OLDER_ERROR } }
+  return Object.fromEntries(
+    Object.entries(answers as Record<string, Schema>).map(([status, answer]) => [
+      status,
+      Number(status) >= 400 ? { ...answer, content } : answer
+    ])
+  )
 }

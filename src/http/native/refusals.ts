@@ -4,7 +4,7 @@ import { type ErrorCode, SheafError } from '../../core/errors.js'
 import type { Logger } from '../../core/log.js'
 import type { Forwarded } from '../wire/forwarded.js'
 import { fromFastify } from '../wire/framework-errors.js'
-import { problemHeaders, problemOf, sendProblem } from '../wire/problem.js'
+import { type Problem, problemHeaders, problemOf, sendProblem } from '../wire/problem.js'
 import { requestIdOf } from '../wire/request-ids.js'
 import { RouteTable } from './route-table.js'
 import { PATTERN_FAULTS } from './schemas/common.js'
@@ -34,14 +34,18 @@ export class Refusals {
   }
 
   /** For errors that come before any route. */
-  readonly refuse = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
+  readonly refuse = (error: unknown, request: FastifyRequest, reply: FastifyReply): void =>
+    this.refuseAs(problem => problem, error, request, reply)
+
+  /** @param form - how an error is shown */
+  refuseAs(form: (problem: Problem) => Problem, error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const { clock, log, onProblem, forwarded } = this.#components
     const known = fromFastify(error, PATTERN_FAULTS)
     onProblem(known instanceof SheafError ? known.code : 'ERR_INTERNAL')
     reply.hijack()
     const { address: client } = forwarded.senderOf(request.raw)
     const about = { requestId: requestIdOf(reply.raw), client }
-    const problem = problemOf(known, log, problemHeaders(known), about)
+    const problem = form(problemOf(known, log, problemHeaders(known), about))
     sendProblem(request.raw, reply.raw, problem, { clock }, this.#init.lingerMs)
   }
 

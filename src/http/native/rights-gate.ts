@@ -10,12 +10,19 @@ declare module 'fastify' {
   interface FastifySchema {
     /** Who may: every operation says it. */
     readonly rights?: Needs
+    /**
+     * Who sends it is told by a token in the query or the body, and not by its headers: `fields` are there before the handler is
+     * called, a `form` is read by the handler, which then calls `identify`.
+     */
+    readonly tokenIn?: 'fields' | 'form'
   }
   interface FastifyRequest {
     /** Who sends it. */
     asker: Asker
     /** What that one may do. */
     rights: ReadonlySet<Right>
+    /** Takes whoever has that token for its sender. @throws what a token that is not in force does, `ERR_FORBIDDEN` */
+    identify(token: string): Promise<void>
     /** Whether the one who sent it may still have the answer, for one that goes on for long: an account or a session may have ended. */
     stillMay(): Promise<boolean>
   }
@@ -29,18 +36,32 @@ const NOBODY: Asker = { principal: { kind: 'anonymous' } }
  *
  * @param app - to be given before its routes are added
  */
-export function addRightsGate(app: FastifyInstance, principals: Pick<Principals, 'of' | 'needAccount'>): void {
+export function addRightsGate(
+  app: FastifyInstance,
+  principals: Pick<Principals, 'of' | 'ofToken' | 'needAccount'>
+): void {
   app.addHook('onRoute', ({ schema, method, url }) => {
     invariant(schema?.rights !== undefined, `${[method].flat().join(', ')} ${url} says which rights it needs`)
   })
   app.decorateRequest('asker')
   app.decorateRequest('rights')
+  app.decorateRequest('identify', async function (this: FastifyRequest, token: string): Promise<void> {
+    this.asker = await principals.ofToken(token, this.raw)
+    this.rights = rightsOf(this.asker.principal, principals.needAccount)
+    const lack = lackOf(this.rights, needsOf(this), this.query as object)
+    if (lack !== undefined) throw refusal(this, lack, this.asker.principal)
+  })
   app.decorateRequest('stillMay', async function (this: FastifyRequest): Promise<boolean> {
     const asker = await principals.of(this.raw).catch(() => NOBODY)
     return lackOf(rightsOf(asker.principal, principals.needAccount), needsOf(this), this.query as object) === undefined
   })
   app.addHook('onRequest', async request => {
     const { needs } = needsOf(request)
+    if (request.routeOptions.schema?.tokenIn !== undefined) {
+      request.asker = NOBODY
+      request.rights = rightsOf(NOBODY.principal, principals.needAccount)
+      return
+    }
     request.asker = await principals.of(request.raw).catch((err: unknown) => {
       // whoever asks for what is everybody's may have a session that has ended: how else could he log in
       if (needs.length > 0) throw err
@@ -53,8 +74,13 @@ export function addRightsGate(app: FastifyInstance, principals: Pick<Principals,
       throw new SheafError('ERR_UNAUTHENTICATED')
   })
   app.addHook('preHandler', (request, _reply, done) => {
+    const { tokenIn } = request.routeOptions.schema ?? {}
+    const isToBeTold = tokenIn !== undefined && request.asker.principal.kind === 'anonymous'
     const lack = lackOf(request.rights, needsOf(request), request.query as object)
-    done(lack === undefined ? undefined : refusal(request, lack, request.asker.principal))
+    if (isToBeTold && tokenIn === 'form') done()
+    else if (isToBeTold && lack !== undefined)
+      done(new SheafError('ERR_UNAUTHENTICATED', 'send the `token` of a log-in'))
+    else done(lack === undefined ? undefined : refusal(request, lack, request.asker.principal))
   })
 }
 

@@ -87,6 +87,18 @@ export class Principals {
   }
 
   /**
+   * For paths where the token stands elsewhere: its headers say nothing there.
+   *
+   * @throws what the accounts throw for what is not in force
+   */
+  async ofToken(token: string, head: Head): Promise<Asker> {
+    const accounts = this.#accounts
+    if (accounts?.isRequired !== true) return ANONYMOUS
+    const { address } = this.#forwarded.senderOf(head)
+    return { principal: (await accounts.authenticate(token, address ?? '')).principal }
+  }
+
+  /**
    * @param head - of a request without Authorization
    * @returns who sends it, as far as that is known at once; undefined: ask {@link of}
    */

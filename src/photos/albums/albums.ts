@@ -29,7 +29,13 @@ import { badField } from '../photo-rules.js'
 import type { BatchOutcome } from '../photo-types.js'
 import type { Photos } from '../photos.js'
 import { ALL_SEEING, type Viewer } from '../viewers/viewer.js'
-import { type AlbumCatalog, type AlbumPosition, comparePositions, positionOf } from './album-catalog.js'
+import {
+  type AlbumCatalog,
+  type AlbumPosition,
+  type CatalogAlbum,
+  comparePositions,
+  positionOf
+} from './album-catalog.js'
 import { albumDeleted, albumNotFound, requireAlbum, requireLiveAlbum, requireMayWithAlbum } from './album-lookup.js'
 import { checkAlbumCaption, checkTitle } from './album-rules.js'
 
@@ -262,6 +268,12 @@ export class Albums {
     }
     const last = page.at(-1)
     return { albums, nextAfter: found.length > limit ? (last?.label?.name ?? last?.id) : undefined }
+  }
+
+  /** All that are more than a label, in the order of their titles, without what is in them. */
+  titles(): readonly CatalogAlbum[] {
+    const { catalog } = this.#components
+    return catalog.page('', undefined, catalog.size, id => this.#viewer.mayWithAlbum('see', id))
   }
 
   /** @param after - the name of a label, or the id of an album, also of one that was deleted meanwhile */

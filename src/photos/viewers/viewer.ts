@@ -1,5 +1,5 @@
 import { SheafError } from '../../core/errors.js'
-import type { AudienceSet } from '../../domain/audience.js'
+import type { AudienceSet, Onlooker } from '../../domain/audience.js'
 import {
   type AlbumAct,
   type PhotoAct,
@@ -13,6 +13,8 @@ import { photoNotFound } from '../../store/record-writer.js'
 
 /** Somebody for whom photos are read and changed. All that does so asks the viewer, and only that decides. */
 export interface Viewer {
+  /** Who it is, as other nodes are told; undefined: one who sees all. */
+  readonly onlooker: Onlooker | undefined
   /** Whether that one is told the names of accounts. */
   readonly knowsPeople: boolean
   may(act: PhotoAct, audience: PhotoAudience): boolean
@@ -39,6 +41,7 @@ export interface GuestUpload {
 
 /** The node itself, and everybody where there are no accounts. */
 export const ALL_SEEING: Viewer = {
+  onlooker: undefined,
   knowsPeople: true,
   may: () => true,
   mayWithAlbum: () => true,

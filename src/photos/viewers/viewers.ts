@@ -17,6 +17,7 @@ import {
   mayWithPhoto,
   type NamedAudience,
   namedAudience,
+  type OpenedLink,
   ownersToDelete,
   isSeeing,
   type Person,
@@ -30,7 +31,7 @@ import { ALBUMS_HELD_MAX, AUDIENCES_HELD_MAX, VIEWERS_HELD_MAX } from '../../dom
 import { PHOTO_KIND } from '../../domain/photo.js'
 import type { DirectoryRecord } from '../../domain/record.js'
 import { SETTINGS_KIND, type Settings } from '../../domain/settings-record.js'
-import { isInForce, isLinked, type OpenedLink, type ShareLink } from '../../domain/share-link.js'
+import { isInForce, isLinked, type ShareLink } from '../../domain/share-link.js'
 import { AUDIENCE, photoOf } from '../../domain/terms.js'
 import type { GuestUpload, Viewer } from './viewer.js'
 
@@ -147,6 +148,7 @@ export class Viewers implements Startable {
     const unowned = (): Settings['unowned'] => this.#unownedNow()
     const linked = (): readonly ShareLink[] => this.linksInForce(opened)
     return {
+      onlooker: person ?? (isByLinkOnly ? { links: opened } : 'public'),
       knowsPeople: !isByLinkOnly,
       may: (act, audience) =>
         (!isByLinkOnly &&

@@ -3,6 +3,7 @@ import { turn } from '../../core/turn.js'
 import { GraphFiles } from './graph-files.js'
 import type { GraphAnswers, GraphRequest, GraphRequestKind, GraphRequestOf, IndexHandle } from './graph-messages.js'
 import { GraphSet, LABEL_DEAD, LABEL_FREE, LABEL_LIVE } from './graph-set.js'
+import { LabelAudiences } from './seen-labels.js'
 import type { IndexName } from './vector-index.js'
 
 /** Insertions, about 10 ms, after which waiting searches run. */
@@ -27,6 +28,7 @@ class IndexGraphs {
   readonly #name: IndexName
   readonly #files: GraphFiles
   #graphs: GraphSet
+  readonly #audiences = new LabelAudiences()
   /** The set being built to replace the current one; every change goes into both. */
   #next: GraphSet | undefined
   #tail: Promise<unknown> = Promise.resolve()
@@ -50,7 +52,11 @@ class IndexGraphs {
       case 'open':
         return this.#inOrder(() => this.#load(request))
       case 'change':
+        this.#audiences.set(request.labels, request.audiences)
+        this.#audiences.set(request.removed, new Uint32Array(request.removed.length))
         return this.#inOrder(() => this.#change(request))
+      case 'move':
+        return this.#move(request)
       case 'read-rows':
         return this.#readRows(request)
       case 'save':
@@ -58,6 +64,7 @@ class IndexGraphs {
       case 'rows':
         return this.#receiveRows(request)
       case 'clear':
+        this.#audiences.clear()
         return this.#inOrder(() => this.#clear())
       case 'close':
         this.#next = undefined // ends a rebuild
@@ -117,8 +124,14 @@ class IndexGraphs {
     return { freed }
   }
 
-  async #search({ space, query, k }: GraphRequestOf<'search'>): Promise<GraphAnswers['search']> {
-    return this.#graphs.search(space, query, k)
+  /** Before this returns, so that what is asked next knows it. */
+  async #move({ labels, audiences }: Pick<GraphRequestOf<'move'>, 'labels' | 'audiences'>): Promise<undefined> {
+    this.#audiences.set(labels, audiences)
+  }
+
+  async #search({ space, query, k, seen }: GraphRequestOf<'search'>): Promise<GraphAnswers['search']> {
+    if (seen === undefined) return this.#graphs.search(space, query, k)
+    return this.#graphs.searchAmong(space, query, k, this.#audiences.of(seen))
   }
 
   /**

@@ -1,6 +1,9 @@
 /*
  * Messages between the indexes of a node and the process of their graphs. Each request has a number and gets one answer with
- * the same number. The process serves searches as they arrive, everything else of an index in order.
+ * the same number. The process serves searches as they arrive, everything else of an index in order; but who sees the photos of
+ * a change counts as soon as it has arrived.
+ *
+ * An audience is a number here, see audience-numbers.ts. 0: nobody but who sees all.
  */
 import type { IndexName, LabeledNeighbors } from './vector-index.js'
 
@@ -23,9 +26,18 @@ export type GraphRequest =
       readonly kind: 'change'
       readonly index: IndexHandle
       readonly labels: Uint32Array
+      /** Of each label in turn. */
+      readonly audiences: Uint32Array
       /** For each space of the index in turn, the vectors, concatenated, in the order of `labels`. */
       readonly vectors: readonly Float32Array[]
       readonly removed: Uint32Array
+    }
+  /** Labels whose photos have another audience now. Searches that come after it know. */
+  | {
+      readonly kind: 'move'
+      readonly index: IndexHandle
+      readonly labels: Uint32Array
+      readonly audiences: Uint32Array
     }
   | {
       readonly kind: 'search'
@@ -33,6 +45,8 @@ export type GraphRequest =
       readonly space: 'image' | 'text'
       readonly query: Float32Array
       readonly k: number
+      /** A bit for each audience, by its number; undefined: all are looked at. */
+      readonly seen: Uint8Array | undefined
     }
   /** Some of the rows that were saved, after it was opened; they are kept until the last of them was read. */
   | { readonly kind: 'read-rows'; readonly index: IndexHandle; readonly from: number; readonly to: number }
@@ -51,6 +65,7 @@ export interface GraphAnswers {
   readonly 'read-rows': { readonly bytes: Uint8Array }
   /** Labels that are no longer in the graphs. */
   readonly change: { readonly freed: Uint32Array }
+  readonly move: undefined
   readonly search: LabeledNeighbors
   readonly save: undefined
   readonly rows: undefined

@@ -1,7 +1,9 @@
 import { invariant } from '../../core/invariant.js'
+import { turn } from '../../core/turn.js'
 import type { Space } from '../../domain/features.js'
-import { bytesPerVector, HnswGraph } from './hnsw-graph.js'
+import { bytesPerVector, HnswGraph, type LabeledDistances } from './hnsw-graph.js'
 import { principalAxes, project } from './principal-axes.js'
+import type { SomeLabels } from './seen-labels.js'
 import type { LabeledNeighbors, VectorSpaces } from './vector-index.js'
 
 /**
@@ -24,8 +26,14 @@ export const LABEL_FREE = 0
 export const LABEL_LIVE = 1
 export const LABEL_DEAD = 2
 
+/** Vectors read in a turn, about 10 ms, and labels looked at, less than a millisecond. */
+const COMPARED_PER_TURN = 512
+const LABELS_PER_TURN = 65_536
+
 const STATES_MIN = 1_024
 const STATES_GROWTH = 1.5
+
+const NONE: LabeledDistances = { labels: new Uint32Array(0), distances: new Float32Array(0) }
 
 /** The vectors of one space. */
 export interface SpaceGraph {
@@ -134,15 +142,54 @@ export class GraphSet {
 
   /** @param query - of unit length, of the space's dimension */
   search(space: Space, query: Float32Array, k: number): LabeledNeighbors {
+    const { axes, graph } = this.#graphOf(space)
+    const count = Math.min(k, this.#liveCount)
+    if (count === 0) return neighborsOf(NONE, axes)
+    return neighborsOf(graph.search(inGraph(query, axes), count), axes)
+  }
+
+  /** As {@link search}, among some labels only: in the graph where they are many, else by comparing with each of them. */
+  async searchAmong(space: Space, query: Float32Array, k: number, some: SomeLabels): Promise<LabeledNeighbors> {
+    const { axes, graph } = this.#graphOf(space)
+    const count = Math.min(k, this.#liveCount, some.count)
+    if (count === 0) return neighborsOf(NONE, axes)
+    const place = inGraph(query, axes)
+    if (!graph.isSearchedFasterByEach(some.count, k)) {
+      const found = graph.search(place, count, label => some.has(label))
+      // fewer: the graph does not lead to all of them, or some are not in it yet
+      if (found.labels.length === count) return neighborsOf(found, axes)
+    }
+    return neighborsOf(await this.#compareWithEach(graph, place, k, some), axes)
+  }
+
+  /** Other searches run meanwhile, and changes. */
+  async #compareWithEach(
+    graph: HnswGraph,
+    place: readonly number[],
+    k: number,
+    some: SomeLabels
+  ): Promise<LabeledDistances> {
+    const found: { readonly label: number; readonly distance: number }[] = []
+    for (let label = 0; label < this.#states.length; label++) {
+      if (label % LABELS_PER_TURN === LABELS_PER_TURN - 1) await turn()
+      if (this.#states[label] !== LABEL_LIVE || !some.has(label)) continue
+      found.push({ label, distance: squaredDistance(place, graph.vector(label)) })
+      if (found.length % COMPARED_PER_TURN === 0) await turn()
+    }
+    const nearest = found
+      .filter(({ label }) => this.#states[label] === LABEL_LIVE && some.has(label))
+      .sort((a, b) => a.distance - b.distance)
+      .slice(0, k)
+    return {
+      labels: Uint32Array.from(nearest, ({ label }) => label),
+      distances: Float32Array.from(nearest, ({ distance }) => distance)
+    }
+  }
+
+  #graphOf(space: Space): SpaceGraph {
     const found = this.spaces.find(({ space: name }) => name === space)
     invariant(found !== undefined, 'an index is only asked about spaces that it has')
-    const { axes, graph } = found
-    const isExact = axes === undefined
-    const count = Math.min(k, this.#liveCount)
-    if (count === 0) return { labels: new Uint32Array(0), scores: new Float32Array(0), isExact }
-    const { labels, distances } = graph.search(isExact ? Array.from(query) : project(query, axes), count)
-    // of unit vectors: |a - b|² = 2 - 2 a·b
-    return { labels, scores: distances.map(squared => 1 - squared / 2), isExact }
+    return found
   }
 
   /** @returns an empty set with the same axes. @param capacity - vectors that fit without growing */
@@ -184,4 +231,19 @@ export class GraphSet {
     this.#liveCount++
     this.#heldCount++
   }
+}
+
+function inGraph(query: Float32Array, axes: Float32Array | undefined): readonly number[] {
+  return axes === undefined ? Array.from(query) : project(query, axes)
+}
+
+function neighborsOf({ labels, distances }: LabeledDistances, axes: Float32Array | undefined): LabeledNeighbors {
+  // of unit vectors: |a - b|² = 2 - 2 a·b
+  return { labels, scores: distances.map(squared => 1 - squared / 2), isExact: axes === undefined }
+}
+
+function squaredDistance(a: readonly number[], b: readonly number[]): number {
+  let sum = 0
+  for (let i = 0; i < a.length; i++) sum += ((a[i] as number) - (b[i] as number)) ** 2
+  return sum
 }

@@ -2,8 +2,10 @@ import { SheafError } from '../../core/errors.js'
 import type { Logger } from '../../core/log.js'
 import type { Random } from '../../core/random.js'
 import { turn } from '../../core/turn.js'
+import type { AudienceSet } from '../../domain/audience.js'
 import type { Space } from '../../domain/features.js'
 import type { PhotoId } from '../../domain/ids.js'
+import { AUDIENCE_BYTES_PER_LABEL, AudienceNumbers } from './audience-numbers.js'
 import type { GraphAnswers, GraphRequestKind, GraphRequestOf, IndexHandle } from './graph-messages.js'
 import { graphBytesPerPhoto } from './graph-set.js'
 import { LabelTable, TABLE_BYTES_PER_LABEL } from './label-table.js'
@@ -11,6 +13,7 @@ import { ROW_BYTES } from './saved-index.js'
 import {
   type IndexAnswer,
   type IndexName,
+  type MovedPhoto,
   NEIGHBORS_MAX,
   type VectorEntry,
   type VectorIndex,
@@ -23,6 +26,7 @@ const DEAD_SHARE_MAX = 0.3
 const DEAD_MIN = 256
 /** Rows in one message: sending it takes less than a millisecond. */
 const ROWS_PER_MESSAGE = 20_000
+const NONE = new Uint32Array(0)
 
 export interface HnswIndexComponents {
   /** The process that holds the graphs. @throws `ERR_INDEX_UNAVAILABLE` */
@@ -46,7 +50,7 @@ export interface HnswIndexInit {
 
 /** @returns memory that each photo takes, in this process and in that of the graphs */
 export function bytesPerPhoto(spaces: VectorSpaces): number {
-  return graphBytesPerPhoto(spaces) + TABLE_BYTES_PER_LABEL
+  return graphBytesPerPhoto(spaces) + TABLE_BYTES_PER_LABEL + 2 * AUDIENCE_BYTES_PER_LABEL
 }
 
 /** An approximate index. The graphs are in a process of their own, the table from labels to photos here. */
@@ -55,6 +59,7 @@ export class HnswIndex implements VectorIndex {
   readonly #init: HnswIndexInit
   readonly #bytesPerPhoto: number
   #table: LabelTable
+  #audiences = new AudienceNumbers()
   #searchCount = 0
   #rebuilding: Promise<void> | undefined
   #closing: Promise<void> | undefined
@@ -100,6 +105,11 @@ export class HnswIndex implements VectorIndex {
     return this.#table.versionOf(id)
   }
 
+  audience(id: PhotoId): string | undefined {
+    const label = this.#table.labelOf(id)
+    return label === undefined ? undefined : this.#audiences.of(label)
+  }
+
   ids(): Iterable<PhotoId> {
     return this.#table.ids()
   }
@@ -119,15 +129,34 @@ export class HnswIndex implements VectorIndex {
         vectors[at]?.set(entry.vectors.get(space) as Float32Array, i * dimension)
       }
     }
-    await this.#change(labels, vectors, removed)
+    const audiences = Uint32Array.from(labels, (label, i) => this.#audiences.set(label, latest[i]?.audience))
+    await this.#change(labels, audiences, vectors, removed)
+  }
+
+  async move(photos: readonly MovedPhoto[]): Promise<void> {
+    const labels: number[] = []
+    const audiences: number[] = []
+    for (const { id, audience } of photos) {
+      const label = this.#table.labelOf(id)
+      if (label === undefined) continue
+      labels.push(label)
+      audiences.push(this.#audiences.set(label, audience))
+    }
+    if (labels.length === 0) return
+    await this.#ask({
+      kind: 'move',
+      index: this.#init.handle,
+      labels: Uint32Array.from(labels),
+      audiences: Uint32Array.from(audiences)
+    }).catch(err => this.#fail(err))
   }
 
   async remove(ids: readonly PhotoId[]): Promise<void> {
     const removed = ids.flatMap(id => this.#table.markDead(id) ?? [])
-    if (removed.length > 0) await this.#change(new Uint32Array(0), [], removed)
+    if (removed.length > 0) await this.#change(NONE, NONE, [], removed)
   }
 
-  async search(space: Space, query: Float32Array, k: number): Promise<IndexAnswer> {
+  async search(space: Space, query: Float32Array, k: number, seen?: AudienceSet): Promise<IndexAnswer> {
     if (this.#searchCount >= SEARCHES_WAITING_MAX)
       throw new SheafError('ERR_OVERLOADED', 'too many searches are waiting; try again')
     this.#searchCount++
@@ -137,11 +166,13 @@ export class HnswIndex implements VectorIndex {
         index: this.#init.handle,
         space,
         query,
-        k: Math.min(k, NEIGHBORS_MAX)
+        k: Math.min(k, NEIGHBORS_MAX),
+        seen: seen && this.#audiences.bitsOf(seen)
       })
       const neighbors = Array.from(labels).flatMap((label, i) => {
         const id = this.#table.idOf(label) // undefined: removed during the search
-        return id === undefined ? [] : [{ id, score: clamp(scores[i] ?? 0) }]
+        const isSeen = seen === undefined || this.#audiences.isAmong(label, seen) // it may have moved
+        return id === undefined || !isSeen ? [] : [{ id, score: clamp(scores[i] ?? 0) }]
       })
       return { neighbors, isExact }
     } finally {
@@ -165,6 +196,7 @@ export class HnswIndex implements VectorIndex {
 
   async clear(): Promise<void> {
     this.#table = new LabelTable(this.#components.random)
+    this.#audiences = new AudienceNumbers()
     await this.#ask({ kind: 'clear', index: this.#init.handle }).catch(err => this.#fail(err))
   }
 
@@ -207,9 +239,15 @@ export class HnswIndex implements VectorIndex {
     await this.#components.onClosed()
   }
 
-  async #change(labels: Uint32Array, vectors: readonly Float32Array[], removed: readonly number[]): Promise<void> {
+  async #change(
+    labels: Uint32Array,
+    audiences: Uint32Array,
+    vectors: readonly Float32Array[],
+    removed: readonly number[]
+  ): Promise<void> {
     const table = this.#table
-    const request = { labels, vectors, removed: Uint32Array.from(removed) }
+    for (const label of removed) this.#audiences.set(label, undefined)
+    const request = { labels, audiences, vectors, removed: Uint32Array.from(removed) }
     try {
       const { freed } = await this.#ask({ kind: 'change', index: this.#init.handle, ...request })
       if (this.#table === table) table.release(freed)

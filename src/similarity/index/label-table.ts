@@ -80,8 +80,12 @@ export class LabelTable {
     return label < this.#labelCount && this.#state(label) === LABEL_LIVE ? this.#id(label) : undefined
   }
 
+  labelOf(id: PhotoId): number | undefined {
+    return this.#find(photoIdBytes(id))
+  }
+
   versionOf(id: PhotoId): number | undefined {
-    const label = this.#find(photoIdBytes(id))
+    const label = this.labelOf(id)
     return label === undefined ? undefined : this.#rowOf(label).readUIntLE(ID_BYTES, VERSION_BYTES)
   }
 

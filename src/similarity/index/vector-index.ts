@@ -1,3 +1,4 @@
+import type { AudienceSet } from '../../domain/audience.js'
 import type { ModelId, Space } from '../../domain/features.js'
 import type { PhotoId } from '../../domain/ids.js'
 
@@ -17,9 +18,14 @@ export interface VectorEntry {
   readonly id: PhotoId
   /** Distinguishes these vectors from earlier ones of the same photo: 48 bits, see `vectorVersion`. */
   readonly version: number
+  /** Who sees the photo, as `audienceText` has it. */
+  readonly audience: string
   /** One for each space of the index, of unit length. The caller must not use them after the call. */
   readonly vectors: ReadonlyMap<Space, Float32Array>
 }
+
+/** A photo that other people see than before. */
+export type MovedPhoto = Pick<VectorEntry, 'id' | 'audience'>
 
 export interface Neighbor {
   readonly id: PhotoId
@@ -58,6 +64,8 @@ export interface VectorIndex {
   readonly capacity: number
   /** @returns the version of the photo's vectors; undefined: it has none here */
   version(id: PhotoId): number | undefined
+  /** @returns the photo's audience; undefined: it has no vectors here, or nobody has said who sees it since the index was opened */
+  audience(id: PhotoId): string | undefined
   /** Photos that have vectors here, as they are while the iteration runs. */
   ids(): Iterable<PhotoId>
   /**
@@ -66,14 +74,20 @@ export interface VectorIndex {
    * @throws `ERR_INDEX_FULL` when there is no memory for so many; nothing has changed
    */
   add(entries: readonly VectorEntry[]): Promise<void>
+  /**
+   * Says who sees some photos: that counts for searches that begin after the call, whether it is waited for or not. Harmless for
+   * photos that have no vectors. It is not saved.
+   */
+  move(photos: readonly MovedPhoto[]): Promise<void>
   /** Removes vectors; harmless for photos that have none. Their memory is used again some time later. */
   remove(ids: readonly PhotoId[]): Promise<void>
   /**
    * @param query - unit length; not mutated
    * @param k - neighbors requested, 1…NEIGHBORS_MAX
+   * @param seen - looks among the photos of these audiences only; default: among all
    * @throws `ERR_OVERLOADED` when too many searches are waiting
    */
-  search(space: Space, query: Float32Array, k: number): Promise<IndexAnswer>
+  search(space: Space, query: Float32Array, k: number, seen?: AudienceSet): Promise<IndexAnswer>
   /** Persists all changes so far. Changes not saved are missing when the index is opened again. */
   save(): Promise<void>
   /** Removes all vectors, and what was saved, and frees their memory. */

@@ -16,8 +16,9 @@ let b: NodeProcess
 let browser: RealBrowser
 let photoId: string
 
-/** What the browser itself says of an answer 401, which is what is asked for here; and there is no model. */
-const isRefusal = (complaint: string): boolean => /status of 401|status of 503 .*\/similar\//.test(complaint)
+/** What the browser itself says of an answer 401 and of an invite that was used, which is what is asked for here; and there is no model. */
+const isRefusal = (complaint: string): boolean =>
+  /status of 401|status of 404 .*\/v1\/signup|status of 503 .*\/similar\//.test(complaint)
 
 async function logIn(page: Page, name: string, password = PASSWORD): Promise<void> {
   page.setDefaultTimeout(30_000)
@@ -38,7 +39,7 @@ const chooseFromMenu = async (page: Page, name: string): Promise<void> => {
 describe.skipIf(SKIPS_PAGES).sequential('the page of a node that has accounts', () => {
   beforeAll(async () => {
     a = await NodeProcess.start({ dataDir: join(folder.path, 'a') })
-    b = await NodeProcess.start({ dataDir: join(folder.path, 'b'), flags: ['--join', a.p2p] })
+    b = await NodeProcess.start({ dataDir: join(folder.path, 'b'), flags: ['--join', a.p2p, '--signup', 'invite'] })
     const client = new HttpClient(a.url)
     const body = await toImage(scene(5, 400, 300))
       .jpeg()
@@ -187,6 +188,29 @@ describe.skipIf(SKIPS_PAGES).sequential('the page of a node that has accounts', 
     await page.getByRole('button', { name: 'Disable: bert' }).waitFor()
     await logIn(berts, 'bert')
     await untilInside(berts)
+  })
+
+  it('lets whoever has an invite make an account, once', async () => {
+    const client = new HttpClient(b.url)
+    const { secret } = await client.json<{ secret: string }>('POST', '/v1/invites', 201, {
+      headers: { authorization: `Bearer ${b.operatorToken}`, 'content-type': 'application/json' },
+      body: Buffer.from('{}')
+    })
+    client.close()
+    const makeAccount = async (name: string): Promise<Page> => {
+      const page = await browser.open(`${b.url}/#/invite/${secret}`)
+      await page.getByRole('heading', { name: 'New account' }).waitFor()
+      expect(await barriers(page)).toEqual([])
+      await logIn(page, name)
+      return page
+    }
+    const page = await makeAccount('dora')
+    await untilInside(page)
+    await page.getByRole('button', { name: 'Account: dora' }).waitFor()
+    expect(page.url()).not.toContain(secret)
+    await browser.closePages()
+    const second = await makeAccount('emil')
+    await second.getByRole('alert').getByText('This invite was used, or has ended.').waitFor()
   })
 
   it('lets the operator make the first account, and asks for it from then on', async () => {

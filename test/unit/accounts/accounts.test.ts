@@ -385,7 +385,7 @@ describe('who a request is from', () => {
     await a.accounts.sessions.end(anna.id, one.session.id)
     await a.tell(b)
     expect([await whoIs(b, one.token.text), await whoIs(b, two.token.text)]).toEqual(['ERR_SESSION_ENDED', 'anna'])
-    await a.accounts.users.setState(anna.id, 'closed', 'operator')
+    await a.accounts.users.close(anna.id, 'trash', 'operator')
     await a.tell(b)
     expect(await whoIs(b, two.token.text)).toBe('ERR_ACCOUNT_DISABLED')
   })

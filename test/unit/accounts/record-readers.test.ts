@@ -10,6 +10,7 @@ const READERS: Readonly<Record<string, string>> = {
   'accounts/account-catalog.ts': 'kind',
   'accounts/invites.ts': 'INVITE_KIND',
   'accounts/owned-records.ts': 'kind',
+  'admin/closed-accounts.ts': 'ALBUM_KIND',
   'cluster/members/member-records.ts': 'MEMBER_KIND',
   'photos/albums/album-catalog.ts': 'ALBUM_KIND',
   'photos/photos.ts': "'photo'",

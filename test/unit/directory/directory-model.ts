@@ -38,7 +38,7 @@ export interface DirectoryContents {
 }
 
 const COUNTED =
-  /^(all$|entry$|timeline$|trash$|trash-owner\0|tag\0|album\0|spelled\0|type\0|kind\0|rating\0|owner\0|audience\0)/
+  /^(all$|entry$|timeline$|trash$|trash-owner\0|emptied$|emptied-owner\0|tag\0|album\0|spelled\0|type\0|kind\0|rating\0|owner\0|audience\0)/
 const COUNTED_FOR_EACH = /^(all$|entry$|tag\0|album\0|spelled\0|type\0|kind\0|rating\0|state\0)/
 const TABLES = indexTables(0)
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')

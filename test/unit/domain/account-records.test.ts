@@ -232,16 +232,16 @@ describe('the settings of the cluster', () => {
   const on = write(SETTINGS_KEY, undefined, NOW_MS, turnAuthOnChanges(undefined))
 
   it('remember for ever that there was an account', () => {
-    expect(viewSettings(undefined)).toEqual({ isAuthOn: false, signup: 'off', unowned: 'everyone' })
+    expect(viewSettings(undefined)).toEqual({ isAuthOn: false, unowned: 'everyone' })
     expect(turnAuthOnChanges(on)).toEqual([])
     const edited = write(
       SETTINGS_KEY,
       undefined,
       NOW_MS + 1,
-      editSettingsChanges(undefined, { signup: 'open' }, userId),
+      editSettingsChanges(undefined, { unowned: userId }, 'operator'),
       ACTORS[1]
     )
-    expect(viewSettings(mergeRecords(on, edited))).toEqual({ isAuthOn: true, signup: 'open', unowned: 'everyone' })
+    expect(viewSettings(mergeRecords(on, edited))).toEqual({ isAuthOn: true, unowned: userId })
     const raised = write(SETTINGS_KEY, on, NOW_MS + 2, [
       { kind: 'version', deleted: true, value: new Map(), carry: () => true }
     ])
@@ -249,26 +249,22 @@ describe('the settings of the cluster', () => {
   })
 
   it('let in the fewest of what was set at the same time', () => {
-    const set = (
-      signup: 'invite' | 'open',
-      unowned: UserId | 'everyone',
-      actor: ActorId | undefined
-    ): DirectoryRecord =>
-      write(SETTINGS_KEY, on, NOW_MS + 1, editSettingsChanges(on, { signup, unowned }, 'operator'), actor)
-    const merged = mergeRecords(set('invite', 'everyone', ACTORS[2]), set('open', userId, ACTORS[1]))
-    expect(viewSettings(merged)).toMatchObject({ signup: 'invite', unowned: userId })
+    const set = (unowned: UserId | 'everyone', actor: ActorId | undefined): DirectoryRecord =>
+      write(SETTINGS_KEY, on, NOW_MS + 1, editSettingsChanges(on, { unowned }, 'operator'), actor)
+    const merged = mergeRecords(set('everyone', ACTORS[2]), set(userId, ACTORS[1]))
+    expect(viewSettings(merged)).toMatchObject({ unowned: userId })
     const later = write(
       SETTINGS_KEY,
       merged,
       NOW_MS + 9,
       editSettingsChanges(merged, { unowned: 'everyone' }, 'operator')
     )
-    expect(viewSettings(later)).toMatchObject({ signup: 'invite', unowned: 'everyone' })
+    expect(viewSettings(later)).toMatchObject({ unowned: 'everyone' })
   })
 
   it('can be viewed whatever a node has written', () => {
     fc.assert(
-      fc.property(hostileRecordArb(SETTINGS_KEY, ['auth', 'signup', 'unowned'], ['x']), record => {
+      fc.property(hostileRecordArb(SETTINGS_KEY, ['auth', 'unowned'], ['x']), record => {
         expect(typeof viewSettings(record).isAuthOn).toBe('boolean')
       })
     )

@@ -1,13 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { ROLES } from '../../../src/domain/access.js'
 import type { ModelId } from '../../../src/domain/features.js'
-import type { PhotoId } from '../../../src/domain/ids.js'
+import type { PhotoId, UserId } from '../../../src/domain/ids.js'
 import { encodeMessage } from '../../../src/network/rpc/message.js'
 import { decodeAnswer, decodeSearch, encodeAnswer, encodeSearch } from '../../../src/search/search-messages.js'
 import { NEIGHBORS_MAX } from '../../../src/similarity/index/vector-index.js'
 import { SeededRandom } from '../../support/seeded-random.js'
 import { MODEL, randomPhotoId, unitVector } from '../../support/vector-maker.js'
 
+const ANNA = '01890000-0000-7000-8000-000000000001' as UserId
 const VECTOR = unitVector(new SeededRandom(1), 16)
 const PROTOCOL = expect.objectContaining({ code: 'ERR_PEER_PROTOCOL' })
 const bytesOf = (vector: Float32Array): Uint8Array =>
@@ -30,6 +32,14 @@ describe('a search', () => {
     )
   })
 
+  test.each(['public' as const, ...ROLES.map(role => ({ userId: ANNA, role }))])(
+    'says for whom it is: %o',
+    onlooker => {
+      const query = { model: MODEL, space: 'image' as const, vector: VECTOR, onlooker }
+      expect(decodeSearch(encodeSearch(query, 5)).query).toEqual(query)
+    }
+  )
+
   const fields = { model: Buffer.from(MODEL, 'hex'), space: 'image', vector: bytesOf(VECTOR), k: 5 }
 
   test.each([
@@ -41,6 +51,12 @@ describe('a search', () => {
     ['a vector of more than can be', { vector: bytesOf(unitVector(new SeededRandom(1), 4097)) }],
     ['NaN', { vector: bytesOf(VECTOR.map((x, i) => (i === 3 ? Number.NaN : x))) }],
     ['infinity', { vector: bytesOf(VECTOR.map((x, i) => (i === 3 ? Number.POSITIVE_INFINITY : x))) }],
+    ['somebody whom this version does not know', { viewer: 'link 7' }],
+    ['somebody of another role', { viewer: `${ANNA} king` }],
+    ['somebody without a role', { viewer: ANNA }],
+    ['more than somebody', { viewer: `${ANNA} user user` }],
+    ['too long a name of somebody', { viewer: 'p'.repeat(65) }],
+    ['no name of somebody', { viewer: 7 }],
     ['no neighbors', { k: 0 }],
     ['too many neighbors', { k: NEIGHBORS_MAX + 1 }],
     ['half a neighbor', { k: 1.5 }]
@@ -70,6 +86,12 @@ describe('an answer', () => {
     )
   })
 
+  test('says whether it is among what somebody sees', () => {
+    const limited = { ...answer(3), isLimited: true as const }
+    expect(decodeAnswer(encodeAnswer(limited), 3)).toEqual(limited)
+    expect(decodeAnswer(encodeMessage({ ...fields, limited: 0 }), 2)).not.toHaveProperty('isLimited')
+  })
+
   const ids = Buffer.alloc(32)
   const scores = bytesOf(Float32Array.of(0.5, 0.25))
   const fields = { shards: new Uint8Array(8), ids, scores }
@@ -80,6 +102,7 @@ describe('an answer', () => {
     ['a score too few', { scores: scores.subarray(4) }],
     ['a score above 1', { scores: bytesOf(Float32Array.of(1.5, 0)) }],
     ['a score that is no number', { scores: bytesOf(Float32Array.of(Number.NaN, 0)) }],
+    ['more than one limit', { limited: 2 }],
     ['more than was asked for', { ids: Buffer.alloc(48), scores: bytesOf(Float32Array.of(0, 0, 0)) }]
   ])('with %s is refused', (_what, change) => {
     expect(decodeAnswer(encodeMessage(fields), 2).neighbors).toHaveLength(2)

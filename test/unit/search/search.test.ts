@@ -4,10 +4,13 @@ import { silentLog } from '../../../src/core/log.js'
 import { AudienceSet, audienceText, namedAudience } from '../../../src/domain/audience.js'
 import { modelIdOf } from '../../../src/domain/features.js'
 import { featuresFailedChange, headChange, imageChange } from '../../../src/domain/findings.js'
-import type { AlbumId, PhotoId } from '../../../src/domain/ids.js'
+import type { AlbumId, PhotoId, UserId } from '../../../src/domain/ids.js'
+import { INDEX_LANGUAGE_7 } from '../../../src/domain/past-terms.js'
 import { cameraChange, takenAtChange } from '../../../src/domain/photo-facts.js'
 import { ALL_SHARDS, SHARD_COUNT } from '../../../src/domain/shards.js'
+import { INDEX_LANGUAGE } from '../../../src/domain/terms.js'
 import { ALL_SEEING, type Viewer } from '../../../src/photos/viewers/viewer.js'
+import { Viewers } from '../../../src/photos/viewers/viewers.js'
 import type { LookAtFileComponents } from '../../../src/search/look-at-file.js'
 import { Similarity } from '../../../src/search/similarity.js'
 import type { SearchOptions, SearchResults } from '../../../src/search/similarity-types.js'
@@ -24,6 +27,8 @@ const MODEL = { id: modelIdOf(DIGEST), name: 'test', spaces: new Map([['image', 
 const NEXT_MODEL = { id: modelIdOf(OTHER_DIGEST), name: 'next', spaces: new Map([['image', DIMENSION]] as const) }
 const [LOADED, NEXT_LOADED] = [loaded('test', DIGEST), loaded('next', OTHER_DIGEST)]
 const never = new AbortController().signal
+const ANNA = { userId: '01890000-0000-7000-8000-000000000001' as UserId, role: 'user' as const }
+const BEN = { userId: '01890000-0000-7000-8000-000000000002' as UserId, role: 'user' as const }
 
 function loaded(name: string, digest: string): LoadedModel {
   const spec = { id: modelIdOf(digest), digest, name, image: { dimension: DIMENSION } } as ModelSpec
@@ -35,6 +40,8 @@ let disk: SimulatedDisk
 let indexes: ExactVectorIndexes
 let analyzer: VectorAnalyzer
 let similarity: Similarity
+let viewers: Viewers
+let language = INDEX_LANGUAGE
 let ffmpeg: LookAtFileComponents['ffmpeg']
 let lookUps: PhotoId[]
 
@@ -45,6 +52,7 @@ function newSimilarity(): Similarity {
       directory,
       reader: components.reader,
       writer: components.writer,
+      viewers,
       analyzer,
       ffmpeg,
       onNeedles: photos.onNeedles,
@@ -70,10 +78,23 @@ beforeEach(async () => {
   analyzer = new VectorAnalyzer(DIGEST)
   ffmpeg = undefined
   lookUps = []
+  language = INDEX_LANGUAGE
+  const asked = new Proxy(photos.base.directory, {
+    get: (target, name) => {
+      if (name === 'language') return language
+      const value: unknown = Reflect.get(target, name)
+      return typeof value === 'function' ? value.bind(target) : value
+    }
+  })
+  viewers = new Viewers({ ...photos.base, directory: asked, log: silentLog, unowned: () => 'everyone' })
+  await viewers.start()
   similarity = newSimilarity()
   await similarity.start()
 })
-afterEach(() => similarity.stop())
+afterEach(async () => {
+  await similarity.stop()
+  await viewers.stop()
+})
 
 const vector = (): Float32Array => unitVector(photos.random, DIMENSION)
 const settle = (): Promise<void> => photos.pass(3_000)
@@ -268,6 +289,20 @@ test('the node announces only shards that it has: none before its vectors are in
   expect(similarity.models.holders(NEXT_MODEL.id).size).toBe(0)
 })
 
+describe('while the index of lists is made anew', () => {
+  test('a lone node says so, rather than look at all for somebody', async () => {
+    const id = await photos.addFor(BEN.userId, vector())
+    await use()
+    language = INDEX_LANGUAGE_7
+    const search = similarity.search.as(viewers.of(BEN))
+    const byImage = (): Promise<SearchResults> => search.byImage(bodyOf(vectorImage(vector())), () => ({}), never)
+    await expect(byImage()).rejects.toMatchObject({ code: 'ERR_INDEX_BUILDING' })
+    expect(idsOf(await similarity.search.byImage(bodyOf(vectorImage(vector())), () => ({}), never))).toEqual([id])
+    language = INDEX_LANGUAGE
+    expect(idsOf(await byImage())).toEqual([id])
+  })
+})
+
 describe('neighbors that are no results', () => {
   test('are replaced by further ones while there are any', async () => {
     const center = vector()
@@ -285,6 +320,48 @@ describe('neighbors that are no results', () => {
     const options = (): SearchOptions => ({ k: 4 })
     const found = await similarity.search.as(viewer).byImage(bodyOf(vectorImage(center)), options, never)
     expect(idsOf(found).sort()).toEqual(wanted.sort())
+  })
+
+  test('are left out where this node knows that somebody does not see them, though another found them for him', async () => {
+    const center = vector()
+    const [open, closed] = [await photos.add(nearVector(photos.random, center, 0.5)), await photos.add(center)]
+    await use()
+    const viewer: Viewer = { ...viewers.of(BEN), may: (_, { albums }) => albums.length === 0 }
+    await photos.base.photos.batchLabel([closed], { add: ['01890000-0000-7000-8000-0000000000a1'] })
+    const search = similarity.search.as(viewer)
+    const found = await search.byImage(bodyOf(vectorImage(nearVector(photos.random, center, 0.1))), () => ({}), never)
+    expect(idsOf(found)).toEqual([open])
+  })
+
+  test('are not among what the index finds for somebody, however many are nearer', async () => {
+    const center = vector()
+    for (let i = 0; i < 120; i++) await photos.addFor(ANNA.userId, nearVector(photos.random, center, 0.1))
+    const own: PhotoId[] = []
+    for (let i = 0; i < 7; i++) own.push(await photos.addFor(BEN.userId, nearVector(photos.random, center, 2)))
+    await use()
+    const asked: number[] = []
+    const { search } = similarity.models
+    similarity.models.search = (query, k, seen) => {
+      asked.push(k)
+      return search.call(similarity.models, query, k, seen)
+    }
+    const image = bodyOf(vectorImage(center))
+    const found = await similarity.search.as(viewers.of(BEN)).byImage(image, () => ({ k: 10 }), never)
+    expect(idsOf(found).sort()).toEqual(own.sort())
+    expect(found.coverage.fraction).toBe(1)
+    expect(asked).toEqual([26]) // once, and no more than for somebody who sees all
+  })
+
+  test('a tag is looked for among what somebody sees', async () => {
+    const center = vector()
+    for (let i = 0; i < 200; i++) await photos.addFor(BEN.userId, nearVector(photos.random, center, 0.1))
+    const tagged = await photos.addFor(BEN.userId, nearVector(photos.random, center, 2))
+    const closed = await photos.addFor(ANNA.userId, nearVector(photos.random, center, 2))
+    for (const id of [tagged, closed]) await photos.base.photos.patch(id, { tags: { add: ['few'] } })
+    await use()
+    const image = bodyOf(vectorImage(center))
+    const found = await similarity.search.as(viewers.of(BEN)).byImage(image, () => ({ k: 10, tag: 'few' }), never)
+    expect(idsOf(found)).toEqual([tagged])
   })
 
   test('photos with a rare tag are found among many', async () => {
@@ -505,7 +582,7 @@ test('the record of an unknown photo that peers found is fetched; the photo is l
   const stray = randomPhotoId(photos.random)
   const center = vector()
   const index = await indexes.open({ model: MODEL.id, spaces: new Map([['image', DIMENSION]] as const) })
-  await index.add([{ id: stray, version: 1, vectors: new Map([['image', center]] as const) }])
+  await index.add([{ id: stray, version: 1, audience: '-', vectors: new Map([['image', center]] as const) }])
   await index.save()
   similarity.models.search = async query => ({
     shards: new Set(),

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { AudienceSet, namedAudience } from '../../../src/domain/audience.js'
 import { decodeFeatures, modelIdOf } from '../../../src/domain/features.js'
-import type { NodeId, PhotoId } from '../../../src/domain/ids.js'
+import type { NodeId, PhotoId, UserId } from '../../../src/domain/ids.js'
 import { ALL_SHARDS, type ShardSet, shardOf, shardOwners } from '../../../src/domain/shards.js'
 import { featuresOf } from '../../../src/search/photo-features.js'
 import { ShardReplica } from '../../../src/search/shard-replica.js'
@@ -13,6 +14,8 @@ import { DIGEST, DIMENSION, OTHER_DIGEST, SeenPhotos } from './similarity-fixtur
 const SELF = 'self' as NodeId
 const MODEL = modelIdOf(DIGEST)
 const [B, C] = ['b', 'c'] as [NodeId, NodeId]
+const ANNA = '01890000-0000-7000-8000-000000000001' as UserId
+const ALBUM = '01890000-0000-7000-8000-0000000000a1'
 const NONE: ShardSet = new Set()
 
 let photos: SeenPhotos
@@ -297,6 +300,63 @@ describe('on a single node', () => {
     expect((await answer).shards.size).toBeLessThanOrEqual(64)
     const late = keeper.search('image', vector(), 5)
     expect((await late).shards).toEqual(keeper.ready)
+  })
+
+  describe('who sees a photo', () => {
+    const seenIn = async (...audiences: string[]): Promise<PhotoId[]> => {
+      const { neighbors } = await keeper.search('image', vector(), 1_000, new AudienceSet(audiences.map(namedAudience)))
+      return neighbors.map(({ id }) => id).sort()
+    }
+    const label = (id: PhotoId, change: { add?: string[]; remove?: string[] }) =>
+      photos.base.photos.batchLabel([id], change)
+
+    test('is known from its record, and followed in the step in which that changes', async () => {
+      const [own, shared, open] = [
+        await photos.addFor(ANNA, vector()),
+        await photos.addFor(ANNA, vector()),
+        await photos.add(vector())
+      ]
+      await label(shared, { add: [ALBUM] })
+      await startReplica()
+      await settle()
+      expect(await seenIn('-')).toEqual([open])
+      expect(await seenIn(ANNA, `${ANNA} ${ALBUM}`)).toEqual([own, shared].sort())
+      await label(own, { add: [ALBUM] })
+      expect(await seenIn(`${ANNA} ${ALBUM}`)).toEqual([own, shared].sort())
+      await label(shared, { remove: [ALBUM] })
+      expect([await seenIn(`${ANNA} ${ALBUM}`), await seenIn(ANNA)]).toEqual([[own], [shared]])
+      await photos.base.photos.remove(own)
+      await settle()
+      expect(await seenIn(ANNA, `${ANNA} ${ALBUM}`, '-')).toEqual([open, shared].sort())
+    })
+
+    test('is right though it changed while the node was down, or the process of the index ended', async () => {
+      const ids = [await photos.addFor(ANNA, vector()), await photos.addFor(ANNA, vector())] as const
+      await startReplica()
+      await settle()
+      await keeper.stop()
+      await label(ids[0], { add: [ALBUM] })
+      await startReplica()
+      await settle()
+      expect([await seenIn(ANNA), await seenIn(`${ANNA} ${ALBUM}`)]).toEqual([[ids[1]], [ids[0]]])
+      await opened.at(-1)?.close()
+      await label(ids[1], { add: [ALBUM] })
+      await settle()
+      expect([await seenIn(ANNA), await seenIn(`${ANNA} ${ALBUM}`)]).toEqual([[], [...ids].sort()])
+    })
+
+    test('is right though it changed while its features were read', async () => {
+      await startReplica()
+      await settle()
+      const id = await photos.upload('image/jpeg', ANNA)
+      whileReading = async () => {
+        whileReading = async () => {}
+        await label(id, { add: [ALBUM] })
+      }
+      await photos.see(id, vector())
+      await settle()
+      expect([await seenIn(ANNA), await seenIn(`${ANNA} ${ALBUM}`)]).toEqual([[], [id]])
+    })
   })
 
   test('vectors of other dimensions and spaces are not compared', async () => {

@@ -2,10 +2,11 @@ import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { SheafError } from '../../../src/core/errors.js'
 import { silentLog } from '../../../src/core/log.js'
+import { AudienceSet, namedAudience } from '../../../src/domain/audience.js'
 import type { NodeId, PhotoId } from '../../../src/domain/ids.js'
 import { ALL_SHARDS, type Shard, type ShardSet, shardOf, shardOwners } from '../../../src/domain/shards.js'
 import type { GatherResult } from '../../../src/search/scatter-gather.js'
-import type { ShardAnswer } from '../../../src/search/search-messages.js'
+import type { ShardAnswer, VectorQuery } from '../../../src/search/search-messages.js'
 import { ShardSearch } from '../../../src/search/shard-search.js'
 import type { VectorEntry } from '../../../src/similarity/index/vector-index.js'
 import { ExactVectorIndex, nearest } from '../../support/exact-vector-indexes.js'
@@ -15,12 +16,14 @@ import { World } from '../replication/records/replica.js'
 
 const DIMENSION = 8
 const never = new AbortController().signal
+/** What somebody sees who does not see all. */
+const SEEN = new AudienceSet([namedAudience('open')])
 
 let world: World
 let nodes: SearchNode[]
 
 /** What a node does with a search. */
-type Behavior = 'answers' | 'stays silent' | 'fails'
+type Behavior = 'answers' | 'looks at all' | 'stays silent' | 'fails'
 
 /** A node with some vectors. All others learn at once which shards it announces. */
 class SearchNode {
@@ -59,18 +62,20 @@ class SearchNode {
       tracer: this.tracer,
       holders: model =>
         new Map(nodes.filter(node => node.model === model).map(node => [node.id, node.said ?? node.ready])),
-      searchHere: (query, k) => this.#searchHere(query.vector, k)
+      searchHere: (query, k) => this.#searchHere(query, k)
     })
   }
 
   readonly transport: ReturnType<World['network']['transport']>
 
-  async #searchHere(vector: Float32Array, k: number): Promise<ShardAnswer> {
+  async #searchHere({ vector, onlooker }: VectorQuery, k: number): Promise<ShardAnswer> {
     this.asked++
     if (this.behavior === 'fails') throw new SheafError('ERR_INDEX_UNAVAILABLE')
     if (this.behavior === 'stays silent') return new Promise(() => {})
     if (this.delayMs > 0) await world.clock.sleep(this.delayMs)
-    return { shards: this.ready, neighbors: (await this.index.search('image', vector, k)).neighbors }
+    const isLimited = onlooker !== undefined && this.behavior === 'answers'
+    const found = await this.index.search('image', vector, k, isLimited ? SEEN : undefined)
+    return { shards: this.ready, neighbors: found.neighbors, ...(isLimited && { isLimited }) }
   }
 }
 
@@ -306,5 +311,67 @@ describe('a search over all nodes', () => {
       await gather(query, 5)
       expect(world.clock.pending).toBeLessThanOrEqual(before)
     })
+  })
+})
+
+describe('a search for somebody who does not see all', () => {
+  const k = 10
+  let entries: VectorEntry[]
+  let query: Float32Array
+
+  beforeEach(async () => {
+    await start(3, 5)
+    query = unitVector(world.random, DIMENSION)
+    // what is nearest is open to nobody
+    entries = vectorEntries(world.random, 300, DIMENSION)
+    const near = new Set(idsOf(nearest(entries, query, 200)))
+    entries = entries.map(entry => ({ ...entry, audience: near.has(entry.id) ? 'closed' : 'open' }))
+    await place(entries, ownersOf)
+  })
+
+  const search = (): Promise<GatherResult> => {
+    const asker = nodes[0] as SearchNode
+    return world.during(
+      asker.search.search({ model: MODEL, space: 'image', vector: query, onlooker: 'public' }, k, never)
+    )
+  }
+  const open = (): VectorEntry[] => entries.filter(({ audience }) => audience === 'open')
+
+  test('finds the nearest of that on all nodes', async () => {
+    const { neighbors, shards } = await search()
+    expect(shards).toEqual(ALL_SHARDS)
+    expect(idsOf(neighbors).slice(0, k)).toEqual(idsOf(nearest(open(), query, k)))
+  })
+
+  test('does not count as searched what only a node of before has looked at, which looks at all', async () => {
+    for (const other of nodes.slice(1)) other.behavior = 'looks at all'
+    const { neighbors, shards, exhausted } = await search()
+    const own = nodes[0] as SearchNode
+    expect(shards).toEqual(own.ready)
+    expect(exhausted).toBe(false)
+    // what it found is there to be asked about again
+    const wanted = nearest(
+      open().filter(({ id }) => own.ready.has(shardOf(id))),
+      query,
+      k
+    )
+    expect(idsOf(neighbors)).toEqual(expect.arrayContaining(idsOf(wanted)))
+  })
+
+  test('a node of before that has no more than was asked for has left nothing out', async () => {
+    for (const node of nodes) await node.index.remove(idsOf(entries.slice(8)))
+    for (const other of nodes.slice(1)) other.behavior = 'looks at all'
+    const { shards, exhausted } = await search()
+    expect(shards).toEqual(ALL_SHARDS)
+    expect(exhausted).toBe(true)
+  })
+
+  test('a node that cannot tell now what somebody sees is no answer, and others are asked', async () => {
+    const [asker, failing, other] = nodes as [SearchNode, SearchNode, SearchNode]
+    failing.behavior = 'fails'
+    const { neighbors, shards } = await search()
+    expect(shards).toEqual(new Set([...asker.ready, ...other.ready]))
+    const covered = open().filter(({ id }) => shards.has(shardOf(id)))
+    expect(idsOf(neighbors).slice(0, k)).toEqual(idsOf(nearest(covered, query, k)))
   })
 })

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import { silentLog } from '../../../src/core/log.js'
 import { encodeFeatures, type Features, modelIdOf } from '../../../src/domain/features.js'
 import { featuresChange, phashChange } from '../../../src/domain/findings.js'
-import type { PhotoId } from '../../../src/domain/ids.js'
+import type { PhotoId, UserId } from '../../../src/domain/ids.js'
 import { PHOTO_KIND, viewPhoto } from '../../../src/domain/photo.js'
 import { dataDraft } from '../../../src/store/photo-needles.js'
 import { requireRecord } from '../../../src/store/record-writer.js'
@@ -50,9 +50,9 @@ export class SeenPhotos {
     for (const listener of this.#grown) listener()
   }
 
-  async upload(contentType = 'image/jpeg'): Promise<PhotoId> {
+  async upload(contentType = 'image/jpeg', owner?: UserId): Promise<PhotoId> {
     const bytes = this.random.bytes(40)
-    const { photoId } = await this.base.photos.upload(bodyOf(bytes), { contentType, filename: 'a.jpg' })
+    const { photoId } = await this.base.photos.upload(bodyOf(bytes), { contentType, filename: 'a.jpg', owner })
     return photoId
   }
 
@@ -74,6 +74,12 @@ export class SeenPhotos {
   async add(vector: Iterable<number>, digest = DIGEST, phash: Uint8Array = PHASH): Promise<PhotoId> {
     const id = await this.upload()
     await this.see(id, vector, digest, phash)
+    return id
+  }
+
+  async addFor(owner: UserId, vector: Iterable<number>): Promise<PhotoId> {
+    const id = await this.upload('image/jpeg', owner)
+    await this.see(id, vector)
     return id
   }
 

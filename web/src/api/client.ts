@@ -70,7 +70,7 @@ export interface Gate {
 }
 
 /** Everybody's, also through a shut gate. */
-const SESSION = '/session'
+const FOR_ALL: ReadonlySet<string> = new Set(['/session', '/v1/signup'])
 const SHUTTING: ReadonlySet<string> = new Set(['ERR_UNAUTHENTICATED', 'ERR_SESSION_ENDED', 'ERR_ACCOUNT_DISABLED'])
 const NO_GATE: Gate = { isShut: () => false, shut: () => {} }
 
@@ -130,7 +130,7 @@ export class Api {
 
   async #json(method: string, path: string, ask: Ask, body?: unknown): Promise<{ body: unknown; etag: string }> {
     const { signal = null, keepalive = false } = ask
-    const isForAll = path === SESSION
+    const isForAll = FOR_ALL.has(path)
     if (!isForAll && this.#gate.isShut()) throw new ApiError('ERR_UNAUTHENTICATED', 401, 'somebody has to log in first')
     if (method !== 'GET' && !READS.has(path) && this.#isLost())
       throw new ApiError(UNREACHABLE, 0, 'the node does not answer')

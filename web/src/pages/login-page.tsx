@@ -24,19 +24,12 @@ export function LoginPage(): JSX.Element {
   const invite = useSignal(inviteIn(location.hash))
   /** Whether somebody without an account makes one. */
   const isNew = useSignal(invite.value !== undefined)
-  const maySignUp = useSignal(false)
   useEffect(() => {
     const noteInvite = (): void => {
       invite.value = inviteIn(location.hash)
       isNew.value = invite.value !== undefined
     }
     addEventListener('hashchange', noteInvite)
-    app.api.get('/session').then(
-      ({ signup }) => {
-        maySignUp.value = signup === 'open'
-      },
-      () => {} // whoever logs in is told what is wrong
-    )
     return () => removeEventListener('hashchange', noteInvite)
   }, [])
   useEffect(() => {
@@ -124,7 +117,7 @@ export function LoginPage(): JSX.Element {
                 {words.logIn}
               </button>
             </form>
-            {(maySignUp.value || invite.value !== undefined) && (
+            {(app.session.maySignUp.value || invite.value !== undefined) && (
               <button
                 type="button"
                 class="button"

@@ -45,6 +45,8 @@ export class Session {
   readonly access: Signal<Access> = signal('asking')
   /** Who is logged in; undefined: nobody, or nobody has to. */
   readonly user: Signal<User | undefined> = signal(undefined)
+  /** Whether anybody may make an account for himself here. */
+  readonly maySignUp: Signal<boolean> = signal(false)
   readonly #components: SessionComponents
   #askedAt = Number.NEGATIVE_INFINITY
   /** Who was logged in last on this page. */
@@ -77,7 +79,7 @@ export class Session {
     await this.load()
   }
 
-  take({ user, accounts, can, node, nodes }: SessionAnswer): void {
+  take({ user, accounts, can, node, nodes, signup }: SessionAnswer): void {
     const userId = user?.user_id
     if (userId !== undefined && this.#lastUser !== undefined && userId !== this.#lastUser) {
       this.#components.onOther?.()
@@ -89,6 +91,7 @@ export class Session {
       if (!isSame(this.user.peek(), user ?? undefined)) this.user.value = user ?? undefined
       this.access.value = accounts && user === null ? 'out' : 'in'
       this.name.value = node.name
+      this.maySignUp.value = signup === 'open'
       // whom nobody knows is not told where the others are: what was known stays
       if (this.access.peek() === 'in') this.others.value = nodesIn(nodes)
     })

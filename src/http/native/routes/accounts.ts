@@ -1,13 +1,14 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { SheafError } from '../../../core/errors.js'
-import type { AccountState, Doer, Role } from '../../../domain/access.js'
-import type { ApiKeyId, SessionId, UserId } from '../../../domain/ids.js'
+import type { AccountState, Doer, Inheritance, Role } from '../../../domain/access.js'
+import { type ApiKeyId, parseUserId, type SessionId, type UserId } from '../../../domain/ids.js'
 import type { UserPrincipal } from '../../../domain/principal.js'
 import type { UserEdit } from '../../../domain/user.js'
 import { apiKeyJson, sessionJson, userJson } from '../account-json.js'
 import { timeJson } from '../json-forms.js'
 import { type RouteContext, requirePhotoId } from '../route-context.js'
 import {
+  closeUserSchema,
   createKeySchema,
   createUserSchema,
   deleteKeySchema,
@@ -145,6 +146,22 @@ function addUserRoutes(app: FastifyInstance, context: AccountsContext): void {
     return userJson(await users.edit(id, request.body))
   })
 
+  app.delete<{ Params: IdParams; Body: { readonly password?: string; readonly photos: string } }>(
+    '/v1/users/:id',
+    { schema: closeUserSchema },
+    async request => {
+      const id = requireOwn(request)
+      const { password, photos } = request.body
+      const { principal } = request.asker
+      if (principal.kind === 'user' && principal.userId === id) {
+        if (password === undefined)
+          throw new SheafError('ERR_BAD_PARAMETER', 'to close your own account, send your password')
+        await sessions.requirePassword(id, password, context.addressOf(request))
+      }
+      return userJson(await users.close(id, inheritanceOf(users, photos), doerOf(request)))
+    }
+  )
+
   app.put<{ Params: IdParams; Body: { readonly old?: string; readonly new: string } }>(
     '/v1/users/:id/password',
     { schema: passwordSchema },
@@ -170,12 +187,24 @@ function addUserRoutes(app: FastifyInstance, context: AccountsContext): void {
     async request => userJson(await users.setRole(requireUserId(request.params.id), request.body.role, doerOf(request)))
   )
 
-  app.put<{ Params: IdParams; Body: { readonly state: AccountState } }>(
+  app.put<{ Params: IdParams; Body: { readonly state: Exclude<AccountState, 'closed'> } }>(
     '/v1/users/:id/state',
     { schema: stateSchema },
     async request =>
       userJson(await users.setState(requireUserId(request.params.id), request.body.state, doerOf(request)))
   )
+}
+
+/** @throws `ERR_USER_NOT_FOUND` */
+function inheritanceOf(users: AccountsContext['accounts']['users'], text: string): Inheritance {
+  if (text === 'trash') return text
+  const who = text.slice('to:'.length)
+  const id = parseUserId(who) ?? users.called(who)
+  if (id === undefined || !users.isOpen(id))
+    throw new SheafError('ERR_USER_NOT_FOUND', 'there is no open account of that name to get the photos', {
+      details: { user_id: null }
+    })
+  return id
 }
 
 /** @throws `ERR_FORBIDDEN` for the operator, who is nobody's account */

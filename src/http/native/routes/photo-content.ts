@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { SheafError } from '../../../core/errors.js'
 import type { Cookie } from '../../../domain/ids.js'
 import { parseCookie } from '../../../domain/ids.js'
@@ -36,23 +36,34 @@ export function addPhotoContentRoute(app: FastifyInstance, context: RouteContext
         part === undefined
           ? await photos.open(id, alt, cookieOf(cookie))
           : await photos.openMotion(id, cookieOf(cookie))
-      const answer = decide(content, request.query.v, request.method, request.headers)
-      const { raw: response } = reply
-      const writeHead = (): void => {
-        reply.hijack()
-        response.strictContentLength = true
-        response.writeHead(answer.status, answer.headers)
-      }
-      if (answer.range === undefined) {
-        writeHead()
-        response.end()
-        return
-      }
-      const { start, end } = answer.range
-      const onCut = (error: unknown): void => logCutOff(context, error, response)
-      await streamAnswer(content.stream(start, end), { response, socket: request.raw.socket, writeHead, onCut })
+      await sendContent(context, content, request, reply, request.query.v)
     }
   })
+}
+
+/** Answers with bytes, whole or a range. @param version - how their SHA-256 begins, if the client knows it */
+export async function sendContent(
+  context: Pick<RouteContext, 'log'>,
+  content: Content,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  version?: string
+): Promise<void> {
+  const answer = decide(content, version, request.method, request.headers)
+  const { raw: response } = reply
+  const writeHead = (): void => {
+    reply.hijack()
+    response.strictContentLength = true
+    response.writeHead(answer.status, answer.headers)
+  }
+  if (answer.range === undefined) {
+    writeHead()
+    response.end()
+    return
+  }
+  const { start, end } = answer.range
+  const onCut = (error: unknown): void => logCutOff(context, error, response)
+  await streamAnswer(content.stream(start, end), { response, socket: request.raw.socket, writeHead, onCut })
 }
 
 interface Answer {

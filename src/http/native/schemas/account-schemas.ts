@@ -1,5 +1,6 @@
 import { ACCOUNT_STATES, ROLES } from '../../../domain/access.js'
 import { API_KEY_SCOPES } from '../../../domain/api-key.js'
+import { SIGNUPS } from '../../../domain/invite.js'
 import {
   CREDENTIAL_LABEL_CHARACTERS_MAX,
   DISPLAY_CHARACTERS_MAX,
@@ -9,7 +10,6 @@ import {
   USER_NAME_CHARACTERS_MAX
 } from '../../../domain/limits.js'
 import { RIGHTS } from '../../../domain/rights.js'
-import { SIGNUPS } from '../../../domain/settings-record.js'
 import {
   array,
   BYTES,
@@ -86,6 +86,10 @@ export const USER = object({
     type: 'boolean',
     description:
       'nodes that were cut off from each other have given it different rights, or its name to another one: the least counts'
+  },
+  closed_until: {
+    ...nullable(TIME),
+    description: 'of a closed account: until then an administrator can open it again; null for all others'
   },
   ...ROOM,
   created_at: TIME
@@ -319,6 +323,41 @@ export const passwordSchema: Schema = {
   response: {
     200: json('changed', object({ status: { type: 'string', const: 'changed' } }), COOKIE_SET),
     ...problems(...LOGIN_CODES, 'ERR_USER_NOT_FOUND', ...RECORD_WRITE)
+  }
+}
+
+export const closeUserSchema: Schema = {
+  summary: 'Closes an account: one’s own, with the password; with `accounts` any other',
+  description:
+    'All that it has begun ends at once. For seven days an administrator can open it again; then its photos go to the trash, ' +
+    'or to the account that `photos` names, it leaves all albums, and nothing of it is left but its id.',
+  tags: TAGS,
+  rights: { needs: ['account'] },
+  params: USER_PARAMS,
+  body: object(
+    {
+      password: PASSWORD,
+      photos: {
+        ...TEXT,
+        pattern: '^(trash|to:.+)$',
+        maxLength: 3 + UNITS * USER_NAME_CHARACTERS_MAX,
+        default: 'trash',
+        description: '`trash`, or `to:` and the name or id of who gets them',
+        examples: ['trash']
+      }
+    },
+    ['password', 'photos']
+  ),
+  response: {
+    200: json('the account', USER),
+    ...problems(
+      'ERR_BAD_CREDENTIALS',
+      'ERR_ACCOUNT_DISABLED',
+      'ERR_TOO_MANY_TRIES',
+      'ERR_USER_NOT_FOUND',
+      'ERR_LAST_ADMIN',
+      ...RECORD_WRITE
+    )
   }
 }
 

@@ -40,8 +40,9 @@ const Q: Schema = {
 }
 const SCORE: Schema = { type: 'number', minimum: -1, maximum: 1, description: 'cosine similarity; 1: identical' }
 
-const SEARCHED: readonly ErrorCode[] = [
+export const SEARCHED: readonly ErrorCode[] = [
   'ERR_MODEL_UNAVAILABLE',
+  'ERR_INDEX_BUILDING',
   'ERR_INDEX_UNAVAILABLE',
   'ERR_ANALYST_UNAVAILABLE',
   'ERR_DIRECTORY_UNAVAILABLE',

@@ -7,7 +7,8 @@ surviveInvariants()
 
 test('an app with an operation that says no rights does not build', () => {
   const app = fastify()
-  addRightsGate(app, { of: async () => ({ principal: { kind: 'anonymous' } }), needAccount: false })
+  const nobody = async () => ({ principal: { kind: 'anonymous' } }) as const
+  addRightsGate(app, { of: nobody, ofToken: nobody, needAccount: false })
   app.get('/open', { schema: { rights: { needs: [] } } }, async () => '')
   expect(() => app.get('/closed', async () => '')).toThrow('GET /closed says which rights it needs')
   expect(() => app.get('/closed', { schema: { summary: 'x' } }, async () => '')).toThrow('GET /closed says')
