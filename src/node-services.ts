@@ -231,7 +231,14 @@ export class NodeServices implements Startable {
         components.accounts.init
       )
     const unowned = (): Settings['unowned'] => this.accounts?.settings.unowned ?? 'everyone'
-    this.viewers = new Viewers({ directory, clock, log, unowned })
+    this.viewers = new Viewers({
+      directory,
+      clock,
+      log,
+      unowned,
+      links: this.accounts?.links,
+      isOpen: id => this.accounts?.users.isOpen(id) === true
+    })
     this.shares = new AlbumShares({
       directory,
       writer,

@@ -65,10 +65,8 @@ export const API_KEYS_MAX = 100
 export const INVITES_MAX = 100
 /** How long an invite may be used at most, days. */
 export const INVITE_DAYS_MAX = 90
-/** Share links of an account that are not deleted. */
+/** Share links of an account that are not withdrawn. */
 export const LINKS_MAX = 500
-/** Share links that a node knows, from wherever they are. */
-export const LINKS_HELD_MAX = 40_000
 /** Photos that one share link can show by naming them. */
 export const LINKED_PHOTOS_MAX = 500
 /** Share links that a browser has open at once. */

@@ -210,7 +210,14 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
     }
   )
   await accounts.start()
-  const viewers = new Viewers({ directory, clock: systemClock, log, unowned: () => accounts.settings.unowned })
+  const viewers = new Viewers({
+    directory,
+    clock: systemClock,
+    log,
+    unowned: () => accounts.settings.unowned,
+    links: accounts.links,
+    isOpen: id => accounts.users.isOpen(id)
+  })
   await viewers.start()
   const jobs = new Jobs({ clock: systemClock, random: systemRandom, log })
   const events = new Events({ directory, clock: systemClock, random: systemRandom })

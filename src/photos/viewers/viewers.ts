@@ -156,7 +156,7 @@ export class Viewers implements Startable {
         (opened.length > 0 && linked().some(link => allows(link, act) && isLinked(link, audience, unowned()))),
       mayWithAlbum: (act, id) => {
         const { audience } = this.#album(id)
-        if (audience === undefined) return false
+        if (audience === undefined) return act === 'add' && person !== undefined && this.#isSetOf(id, person)
         if (!isByLinkOnly && mayWithAlbum(act, audience, person)) return true
         const isGiven = act === 'see' || (act === 'add' && isByLinkOnly)
         if (!isGiven || opened.length === 0) return false
@@ -167,6 +167,12 @@ export class Viewers implements Startable {
       trashOwners: () => ownersToDelete(person, unowned()),
       guestUpload: albums => (isByLinkOnly ? this.#guestUpload(linked(), albums) : undefined)
     }
+  }
+
+  /** Whether it is the label of photos that a link of that one is of. */
+  #isSetOf(id: AlbumId, { userId }: Person): boolean {
+    const link = this.#components.links?.get(id as string as LinkId)
+    return link !== undefined && !link.isRevoked && link.album === undefined && link.by === userId
   }
 
   /** @returns those of the opened links that count now */
