@@ -9,7 +9,6 @@ import type { AlbumId, UserId } from '../domain/ids.js'
 import type { Signup } from '../domain/invite.js'
 import type { RecordKey } from '../domain/record.js'
 import { SESSION_KIND, viewSession } from '../domain/session-record.js'
-import { LINK_KIND, type ShareLink, viewShareLink } from '../domain/share-link.js'
 import {
   editSettingsChanges,
   SETTINGS_KEY,
@@ -17,6 +16,7 @@ import {
   type SettingsEdit,
   viewSettings
 } from '../domain/settings-record.js'
+import { LINK_KIND, type ShareLink, viewShareLink } from '../domain/share-link.js'
 import type { RecordWriter } from '../store/record-writer.js'
 import { AccountCatalog } from './account-catalog.js'
 import { ApiKeys } from './api-keys.js'

@@ -65,7 +65,8 @@ export class OwnedRecords implements Startable {
     const owner = record && this.#ownerIn(record)
     if (owner === undefined) return
     if (this.#owners.size >= HELD_MAX) {
-      if (!this.#isFull) this.#components.log.warn({ kind: this.#kind }, 'more sessions, API keys or links than can be listed')
+      if (!this.#isFull)
+        this.#components.log.warn({ kind: this.#kind }, 'more sessions, API keys or links than can be listed')
       this.#isFull = true
       return
     }

@@ -52,7 +52,10 @@ export interface LinkMaker {
   /** @throws what says why that one may not share the album */
   requireSharer(album: AlbumId): void
   /** @returns why it failed, of each photo that it failed for */
-  label(photos: readonly PhotoId[], labels: { readonly add?: string[]; readonly remove?: string[] }): Promise<SheafError[]>
+  label(
+    photos: readonly PhotoId[],
+    labels: { readonly add?: string[]; readonly remove?: string[] }
+  ): Promise<SheafError[]>
   /** @returns photos that have the label */
   labelled(label: string): Promise<readonly PhotoId[]>
 }
@@ -221,12 +224,7 @@ export class ShareLinks {
     return link !== undefined && isSecretOf(link, secret) ? { id: link.id, proof: cookie.slice(at + 1) } : undefined
   }
 
-  async #requirePassword(
-    { id }: ShareLink,
-    phc: string,
-    password: string | undefined,
-    address: string
-  ): Promise<void> {
+  async #requirePassword({ id }: ShareLink, phc: string, password: string | undefined, address: string): Promise<void> {
     const { tries, passwords } = this.#components
     if (password === undefined) throw new SheafError('ERR_LINK_PASSWORD')
     // no account has such a name
@@ -270,7 +268,8 @@ export class ShareLinks {
 
   #checkEnd(untilMs: number | null): number | undefined {
     if (untilMs === null) return undefined
-    if (Number.isSafeInteger(untilMs) && untilMs > this.#components.clock.now() && untilMs <= TIME_MS_MAX) return untilMs
+    if (Number.isSafeInteger(untilMs) && untilMs > this.#components.clock.now() && untilMs <= TIME_MS_MAX)
+      return untilMs
     throw badField('expires_at', 'a link ends in the future, or, with null, not at all')
   }
 }

@@ -11,11 +11,7 @@ import type { ApiKeyId, SessionId, UserId } from './ids.js'
  * - `user`: has an account
  * - `link`: has none, and has opened share links
  */
-export type Principal =
-  | { readonly kind: 'anonymous' }
-  | { readonly kind: 'operator' }
-  | UserPrincipal
-  | LinkPrincipal
+export type Principal = { readonly kind: 'anonymous' } | { readonly kind: 'operator' } | UserPrincipal | LinkPrincipal
 
 export interface LinkPrincipal {
   readonly kind: 'link'

@@ -33,7 +33,17 @@ export interface Needs {
 
 const NONE: ReadonlySet<Right> = new Set()
 /** While there are no accounts, everybody who reaches the node may do all but what only its operator may. */
-const OPEN: ReadonlySet<Right> = new Set(['read', 'download', 'upload', 'edit', 'delete', 'jobs', 'watch', 'maintain', 'metrics'])
+const OPEN: ReadonlySet<Right> = new Set([
+  'read',
+  'download',
+  'upload',
+  'edit',
+  'delete',
+  'jobs',
+  'watch',
+  'maintain',
+  'metrics'
+])
 /** Who can read the data folder of a node may do all with it, but log in as nobody: photos are for people. */
 const OPERATOR: ReadonlySet<Right> = new Set(['account', 'accounts', 'jobs', 'watch', 'maintain', 'operate', 'metrics'])
 const OPEN_OPERATOR: ReadonlySet<Right> = new Set([...OPEN, ...OPERATOR])

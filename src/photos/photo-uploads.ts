@@ -185,7 +185,8 @@ export class PhotoUploads {
       name,
       tags: checkLabels('tags', tags),
       albums: labels,
-      idempotency: idempotencyKey === undefined ? undefined : idempotencyOf(checkIdempotencyKey(idempotencyKey), by ?? owner),
+      idempotency:
+        idempotencyKey === undefined ? undefined : idempotencyOf(checkIdempotencyKey(idempotencyKey), by ?? owner),
       owner,
       by,
       requireAlbums: () => void labelsOf(labels),

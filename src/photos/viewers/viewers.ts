@@ -13,13 +13,13 @@ import {
   AudienceSet,
   albumAudience,
   audienceText,
+  isSeeing,
   mayWithAlbum,
   mayWithPhoto,
   type NamedAudience,
   namedAudience,
   type OpenedLink,
   ownersToDelete,
-  isSeeing,
   type Person,
   type PhotoAct,
   type PhotoAudience,
@@ -196,7 +196,10 @@ export class Viewers implements Startable {
     if (link?.album === undefined || owner === undefined || owner === 'everyone' || albums.length > 1)
       throw new SheafError('ERR_FORBIDDEN', 'the link does not let you put photos there, only into its own album')
     if (albums.length === 0 && others.some(({ album }) => album !== link.album))
-      throw new SheafError('ERR_BAD_PARAMETER', 'you have opened several links: say by `album` where the photo is to go')
+      throw new SheafError(
+        'ERR_BAD_PARAMETER',
+        'you have opened several links: say by `album` where the photo is to go'
+      )
     return { album: link.album, owner, by: `link:${link.id}` }
   }
 
@@ -213,7 +216,11 @@ export class Viewers implements Startable {
   ): Promise<AudienceSet> {
     const { clock } = this.#components
     const known = await this.#knownAudiences()
-    const name = [person === undefined ? '' : `${person.userId} ${person.role}`, isByLinkOnly, ...linkNames(links)].join()
+    const name = [
+      person === undefined ? '' : `${person.userId} ${person.role}`,
+      isByLinkOnly,
+      ...linkNames(links)
+    ].join()
     const before = this.#sights.get(name)
     if (before?.epoch === this.#epoch && clock.now() < before.endsAtMs) return before.audiences
     const sight = await this.#sightOf(person, isByLinkOnly, links, known)

@@ -73,7 +73,8 @@ export function addLinkRoutes(app: FastifyInstance, context: LinksContext): void
         (await photos.batchLabel(ids, labels)).flatMap(({ photoId, error }) =>
           error === undefined ? [] : new SheafError(error, undefined, { details: { photo_id: photoId } })
         ),
-      labelled: async label => (await photos.list({ album: label, limit: LINKED_PHOTOS_MAX })).photos.map(({ photo }) => photo.id)
+      labelled: async label =>
+        (await photos.list({ album: label, limit: LINKED_PHOTOS_MAX })).photos.map(({ photo }) => photo.id)
     }
   }
 
@@ -123,7 +124,10 @@ export function addLinkRoutes(app: FastifyInstance, context: LinksContext): void
         link_id: link.id,
         album: link.album === undefined ? null : { album_id: link.album, title, count },
         list: link.album ?? setOf(link.id),
-        can: [...(link.download && link.metadata ? ['download'] : []), ...(link.role === 'contributor' ? ['upload'] : [])],
+        can: [
+          ...(link.download && link.metadata ? ['download'] : []),
+          ...(link.role === 'contributor' ? ['upload'] : [])
+        ],
         metadata: link.metadata,
         expires_at: timeOrNull(link.untilMs)
       }

@@ -5,22 +5,44 @@ import {
   PASSWORD_CHARACTERS_MIN
 } from '../../../domain/limits.js'
 import { LINK_ROLES } from '../../../domain/share-link.js'
-import { array, COUNT, json, nullable, object, PHOTO_ID, problems, RECORD_WRITE, type Schema, TEXT, TIME } from './common.js'
+import {
+  array,
+  COUNT,
+  json,
+  nullable,
+  object,
+  PHOTO_ID,
+  problems,
+  RECORD_WRITE,
+  type Schema,
+  TEXT,
+  TIME
+} from './common.js'
 
 const TAGS = ['accounts']
 const FLAG: Schema = { type: 'boolean' }
-const ROLE: Schema = { type: 'string', enum: LINK_ROLES, description: 'a contributor can put photos into the album, too' }
+const ROLE: Schema = {
+  type: 'string',
+  enum: LINK_ROLES,
+  description: 'a contributor can put photos into the album, too'
+}
 const DOWNLOAD: Schema = { ...FLAG, description: 'whether originals can be had; only where `metadata` is true as well' }
 const METADATA: Schema = {
   ...FLAG,
   description: 'whether it is told what cameras and people say of the photos; an original tells all of that, too'
 }
 const SECRET: Schema = { ...TEXT, minLength: 1, maxLength: 64, examples: ['w'.repeat(32)] }
-const PERSON = object({ user_id: PHOTO_ID, name: { ...nullable(TEXT), description: 'null: this node has not heard of it' } })
+const PERSON = object({
+  user_id: PHOTO_ID,
+  name: { ...nullable(TEXT), description: 'null: this node has not heard of it' }
+})
 
 const LINK = object({
   link_id: PHOTO_ID,
-  album_id: { ...nullable(PHOTO_ID), description: 'null: it is of photos, which `GET /photos?album=` lists by `link_id`' },
+  album_id: {
+    ...nullable(PHOTO_ID),
+    description: 'null: it is of photos, which `GET /photos?album=` lists by `link_id`'
+  },
   role: ROLE,
   download: DOWNLOAD,
   metadata: METADATA,
