@@ -14,6 +14,7 @@ import type { FileSystem } from './core/file-system.js'
 import type { Startable } from './core/lifecycle.js'
 import type { Logger } from './core/log.js'
 import type { Random } from './core/random.js'
+import type { GroupGrantee } from './domain/acl.js'
 import type { PhotoId, UserId } from './domain/ids.js'
 import { PHOTO_KIND } from './domain/photo.js'
 import type { Settings } from './domain/settings-record.js'
@@ -231,11 +232,13 @@ export class NodeServices implements Startable {
         components.accounts.init
       )
     const unowned = (): Settings['unowned'] => this.accounts?.settings.unowned ?? 'everyone'
+    const groupsOf = (id: UserId): readonly GroupGrantee[] => this.accounts?.groups.of(id) ?? []
     this.viewers = new Viewers({
       directory,
       clock,
       log,
       unowned,
+      groupsOf,
       links: this.accounts?.links,
       isOpen: id => this.accounts?.users.isOpen(id) === true
     })
@@ -244,7 +247,9 @@ export class NodeServices implements Startable {
       writer,
       clock,
       unowned,
-      isOpen: id => this.accounts?.users.isOpen(id) === true
+      isOpen: id => this.accounts?.users.isOpen(id) === true,
+      groupsOf,
+      isGroup: id => this.accounts?.groups.nameOf(id) !== undefined
     })
     this.lists = new LibraryLists({
       directory,
@@ -292,7 +297,7 @@ export class NodeServices implements Startable {
       viewers: this.viewers,
       writer,
       closed: nowMs => this.accounts?.users.closedFor(nowMs) ?? [],
-      wipe: async id => this.accounts?.wipe(id),
+      wipe: async (id, heir) => this.accounts?.wipe(id, heir),
       isOpen: id => this.accounts?.users.isOpen(id) === true,
       clock,
       log,

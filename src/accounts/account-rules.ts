@@ -1,8 +1,10 @@
 import { SheafError } from '../core/errors.js'
 import { API_KEY_SCOPES, type ApiKeyScope } from '../domain/api-key.js'
+import { parseGroupId } from '../domain/ids.js'
 import {
   CREDENTIAL_LABEL_CHARACTERS_MAX,
   DISPLAY_CHARACTERS_MAX,
+  GROUP_NAME_CHARACTERS_MAX,
   MAIL_CHARACTERS_MAX,
   PASSWORD_CHARACTERS_MAX,
   PASSWORD_CHARACTERS_MIN,
@@ -30,6 +32,14 @@ export function checkName(text: string): string {
 /** @returns the name that others see. @throws `ERR_BAD_PARAMETER` */
 export function checkDisplay(display: string): string {
   return checkLine('display', display, DISPLAY_CHARACTERS_MAX)
+}
+
+/** @returns the name of a group; several may have the same. @throws `ERR_BAD_PARAMETER` */
+export function checkGroupName(name: string): string {
+  const line = checkLine('name', name, GROUP_NAME_CHARACTERS_MAX)
+  if (parseGroupId(line) !== undefined)
+    throw badField('name', 'a name must not be a UUID, since groups are named by id, too')
+  return line
 }
 
 /** Nothing is sent to it, so nobody asks whether it exists. @throws `ERR_BAD_PARAMETER` */

@@ -20,6 +20,8 @@ import { LINK_KIND, type ShareLink, viewShareLink } from '../domain/share-link.j
 import type { RecordWriter } from '../store/record-writer.js'
 import { AccountCatalog } from './account-catalog.js'
 import { ApiKeys } from './api-keys.js'
+import { GroupCatalog } from './group-catalog.js'
+import { Groups } from './groups.js'
 import { Invites } from './invites.js'
 import { OwnedRecords } from './owned-records.js'
 import { type HashingCost, Passwords } from './passwords.js'
@@ -65,6 +67,7 @@ export interface AccountsInit {
 /** Who people are on this cluster: accounts, log-ins, API keys, and whom a request is from. */
 export class Accounts implements Startable {
   readonly users: Users
+  readonly groups: Groups
   readonly sessions: Sessions
   readonly apiKeys: ApiKeys
   readonly invites: Invites
@@ -74,6 +77,7 @@ export class Accounts implements Startable {
   readonly #components: AccountsComponents
   readonly #auth: AccountsInit['auth']
   readonly #catalog: AccountCatalog
+  readonly #groupCatalog: GroupCatalog
   readonly #principals: Principals
   readonly #owned: readonly OwnedRecords[]
 
@@ -113,6 +117,9 @@ export class Accounts implements Startable {
     const shared = { ...components, lookup, catalog: this.#catalog, tokens: this.tokens, passwords }
     this.#principals = new Principals(shared)
     this.users = new Users({ ...shared, isOpenCluster })
+    this.#groupCatalog = new GroupCatalog(components)
+    const isOpen = (id: UserId): boolean => this.#catalog.isOpen(id)
+    this.groups = new Groups({ ...components, catalog: this.#groupCatalog, isOpen })
     const tries = new Tries({ clock })
     this.sessions = new Sessions({ ...shared, owned: ofSessions, tries, principals: this.#principals }, init)
     this.apiKeys = new ApiKeys({ ...shared, owned: ofKeys })
@@ -124,11 +131,11 @@ export class Accounts implements Startable {
 
   /** @throws `ERR_DIRECTORY_UNAVAILABLE` */
   async start(): Promise<void> {
-    for (const part of [this.#catalog, this.#principals, ...this.#owned]) await part.start()
+    for (const part of [this.#catalog, this.#groupCatalog, this.#principals, ...this.#owned]) await part.start()
   }
 
   async stop(): Promise<void> {
-    for (const part of [...this.#owned, this.#principals, this.#catalog]) await part.stop()
+    for (const part of [...this.#owned, this.#principals, this.#groupCatalog, this.#catalog]) await part.stop()
   }
 
   /** Whether requests need an account. */
@@ -156,8 +163,9 @@ export class Accounts implements Startable {
     return this.#principals.authenticate(text, address)
   }
 
-  /** Leaves nothing of a closed account but its id. @throws what the store throws */
-  async wipe(id: UserId): Promise<void> {
+  /** Leaves nothing of a closed account but its id. @param heir - gets its groups; undefined: they are deleted. @throws what the store throws */
+  async wipe(id: UserId, heir: UserId | undefined): Promise<void> {
+    await this.groups.leaveAll(id, heir)
     await this.sessions.endOthers(id)
     for (const key of this.apiKeys.list(id)) await this.apiKeys.remove(id, key.id)
     await this.links.removeAll(id)

@@ -38,8 +38,8 @@ export interface ClosedAccountsComponents {
   readonly writer: Pick<RecordWriter, 'edit'>
   /** Those whose time is over. */
   readonly closed: (nowMs: number) => readonly Closed[]
-  /** Ends its sessions and keys, and leaves nothing of it but its id. */
-  readonly wipe: (id: UserId) => Promise<void>
+  /** Ends its sessions and keys, hands over or deletes its groups, and leaves nothing of it but its id. */
+  readonly wipe: (id: UserId, heir: UserId | undefined) => Promise<void>
   /** Whether an account is open, so that it can get something. */
   readonly isOpen: (id: UserId) => boolean
   /** @returns how many live nodes come before this one for an account. Default: it is alone */
@@ -83,7 +83,7 @@ export class ClosedAccounts implements Startable {
       }
       if (account.isWiped) continue
       await this.#leaveAlbums(account)
-      await this.#components.wipe(account.id)
+      await this.#components.wipe(account.id, this.#heirOf(account))
       return 'busy'
     }
     return 'idle'

@@ -11,6 +11,7 @@ import { addConflicts } from './commands/conflicts.js'
 import { addDuplicates } from './commands/duplicates.js'
 import { addExport, type OpenFolder } from './commands/export.js'
 import { addGet } from './commands/get.js'
+import { addGroups } from './commands/groups.js'
 import { addImport } from './commands/import.js'
 import { addInfo } from './commands/info.js'
 import { addJobs } from './commands/jobs.js'
@@ -216,6 +217,7 @@ function addCommands(
   addLogLevel(commands)
   addLogin(commands)
   addUsers(commands)
+  addGroups(commands)
   addKeys(commands)
   addSessions(commands)
   addModels(commands, components)

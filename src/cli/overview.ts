@@ -24,6 +24,6 @@ Look after the cluster
   member, leave       remove a member that is gone; take this node out
 Have accounts
   login, logout       log in to a node, and out of it
-  whoami, user, key   as whom one asks; accounts of people; API keys of programs
-Also: archive, rebuild-directory, log-level, session, version, completion.
+  whoami, user, group as whom one asks; accounts of people; groups of them
+Also: key, archive, rebuild-directory, log-level, session, version, completion.
 `

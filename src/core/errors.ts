@@ -71,6 +71,8 @@ export const ERROR_CODES = {
   ERR_TOO_MANY_INVITES: 'there are 100 invites that nobody has used, and no more can be made; delete some',
   ERR_USER_NOT_FOUND: 'no account has that id',
   ERR_TOO_MANY_USERS: 'there are 10,000 accounts, and no more can be made',
+  ERR_GROUP_NOT_FOUND: 'there is no group with that id, or you are not in it',
+  ERR_TOO_MANY_GROUPS: 'there are 1,000 groups, and no more can be made; delete some',
   ERR_SESSION_NOT_FOUND: 'the account has no session with that id',
   ERR_API_KEY_NOT_FOUND: 'the account has no API key with that id',
   ERR_TOO_MANY_API_KEYS: 'the account has 100 API keys, and no more can be made; delete one',

@@ -1,5 +1,5 @@
 /*
- * To whom an album is open, as a record of the kind 'acl', id = that of the album. It is never deleted, so its rank stays 0 for
+ * To whom an album is open, or who is in a group, as a record of the kind 'acl', id = that of the album or group. It is never deleted, so its rank stays 0 for
  * ever, and all that counts are elements. An album that nobody has shared has none.
  *
  *   field    key        value
@@ -7,7 +7,7 @@
  *   owner    owner      owner: id of a user, by. Absent: whoever made the album
  *   grants   principal  role: none | viewer | contributor | manager, by (id of the user who gives it), until? (ms)
  *
- *   principal  user:<id> | everyone (who has an account) | public (who has none, too)
+ *   principal  user:<id> | group:<id> (whoever is in it, see people-group.ts) | everyone (who has an account) | public (who has none, too)
  *
  * A write replaces what it saw. What was written at the same time on the other side of a cut stays beside it, and the least role
  * counts, whoever gave it: taking away is a value, too, and wins; whoever gives again after having seen all that is obeyed.
@@ -17,7 +17,7 @@
  * that role away writes his gifts anew in the same write, as he sees them, under his own name.
  */
 import { compareVersions } from './entry.js'
-import { type AlbumId, parseAlbumId, parseUserId, type UserId } from './ids.js'
+import { type AlbumId, type GroupId, parseAlbumId, parseGroupId, parseUserId, type UserId } from './ids.js'
 import { type Change, type DirectoryRecord, elementsOf } from './record.js'
 import { mapOf, textOf, timeOf } from './value-fields.js'
 
@@ -29,8 +29,10 @@ export type AlbumRole = (typeof ALBUM_ROLES)[number]
 /** What somebody may do with an album: what he was given, or all. */
 export type AlbumStanding = AlbumRole | 'owner'
 
+/** A group as those to whom a role is given. */
+export type GroupGrantee = `group:${GroupId}`
 /** Whom a role is given to. */
-export type Grantee = 'everyone' | 'public' | `user:${UserId}`
+export type Grantee = 'everyone' | 'public' | `user:${UserId}` | GroupGrantee
 
 /** What somebody was given. */
 export interface Grant {
@@ -53,17 +55,32 @@ export interface Acl {
 /** Nobody was given anything. */
 export const NO_ACL: Acl = { owner: undefined, grants: new Map() }
 
-/** What a role may be at most where it is given to more than one person: nobody gives away what he cannot take back from one. */
-const MOST: Readonly<Record<string, AlbumRole>> = { public: 'viewer', everyone: 'contributor' }
+/**
+ * What a role may be at most where it is given to more than one person: nobody gives away what he cannot take back from one.
+ * Nor is a group a manager: what its members gave would hang on who is in it, which another record says.
+ */
+const MOST: Readonly<Record<string, AlbumRole>> = { public: 'viewer', everyone: 'contributor', group: 'contributor' }
 const USER_PREFIX = 'user:'
+const GROUP_PREFIX = 'group:'
 
 export function granteeOf(id: UserId): Grantee {
   return `${USER_PREFIX}${id}` as Grantee
 }
 
-/** @param text - `everyone`, `public`, `user:` and an id, or an id, in any case. @returns undefined for anything else */
+export function granteeOfGroup(id: GroupId): GroupGrantee {
+  return `${GROUP_PREFIX}${id}`
+}
+
+/**
+ * @param text - `everyone`, `public`, `user:` or `group:` and an id, or the id of an account, in any case
+ * @returns undefined for anything else
+ */
 export function parseGrantee(text: string): Grantee | undefined {
   if (text === 'everyone' || text === 'public') return text
+  if (text.startsWith(GROUP_PREFIX)) {
+    const group = parseGroupId(text.slice(GROUP_PREFIX.length))
+    return group && granteeOfGroup(group)
+  }
   const id = parseUserId(text.startsWith(USER_PREFIX) ? text.slice(USER_PREFIX.length) : text)
   return id && granteeOf(id)
 }
@@ -71,6 +88,11 @@ export function parseGrantee(text: string): Grantee | undefined {
 /** @returns the account that it is; undefined: it is more than one person */
 export function userIn(grantee: Grantee): UserId | undefined {
   return grantee.startsWith(USER_PREFIX) ? (grantee.slice(USER_PREFIX.length) as UserId) : undefined
+}
+
+/** @returns the group that it is, if it is one */
+export function groupIn(grantee: Grantee): GroupId | undefined {
+  return grantee.startsWith(GROUP_PREFIX) ? (grantee.slice(GROUP_PREFIX.length) as GroupId) : undefined
 }
 
 /** @returns whether that can be given to those */
@@ -260,14 +282,14 @@ function together(a: Grant, b: Grant): Grant {
 }
 
 function mostOf(grantee: Grantee): AlbumRole {
-  return MOST[grantee] ?? 'manager'
+  return MOST[groupIn(grantee) === undefined ? grantee : 'group'] ?? 'manager'
 }
 
 function leastOf(a: AlbumRole, b: AlbumRole): AlbumRole {
   return ALBUM_ROLES.indexOf(a) <= ALBUM_ROLES.indexOf(b) ? a : b
 }
 
-/** @returns the key of the record that says to whom an album is open */
-export function aclKey(id: AlbumId): { readonly kind: string; readonly id: AlbumId } {
+/** @returns the key of the record that says to whom an album is open, or who is in a group */
+export function aclKey<Id extends AlbumId | GroupId>(id: Id): { readonly kind: string; readonly id: Id } {
   return { kind: ACL_KIND, id }
 }

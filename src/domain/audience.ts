@@ -15,7 +15,15 @@
  */
 import { hash } from 'node:crypto'
 import type { Role } from './access.js'
-import { type Acl, ALBUM_ROLES, type AlbumStanding, type Grantee, granteeOf, inForce } from './acl.js'
+import {
+  type Acl,
+  ALBUM_ROLES,
+  type AlbumStanding,
+  type Grantee,
+  type GroupGrantee,
+  granteeOf,
+  inForce
+} from './acl.js'
 import { type AlbumId, type LinkId, parseAlbumId, parseUserId, type UserId } from './ids.js'
 import type { Photo } from './photo.js'
 import type { Settings } from './settings-record.js'
@@ -24,6 +32,8 @@ import type { Settings } from './settings-record.js'
 export interface Person {
   readonly userId: UserId
   readonly role: Role
+  /** Those that he is in now. Absent: none, or nobody has asked. */
+  readonly groups?: readonly GroupGrantee[]
 }
 
 /** Somebody who looks for photos: one with an account, or one of those without, or one who has come by share links. */
@@ -178,13 +188,14 @@ function nameOf(digest: Uint8Array): string {
   return Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength).toString('latin1')
 }
 
-/** @returns the greatest of what was given to that person, and to all among whom he is */
+/** @returns the greatest of what was given to that person, to his groups, and to all among whom he is */
 export function standingIn({ owner, grants }: AlbumAudience, person: Person | undefined): AlbumStanding {
   const given = (grantee: Grantee): AlbumStanding => grants.get(grantee)?.role ?? 'none'
   if (person === undefined) return given('public')
   if (owner === person.userId) return 'owner'
   const ofAll: AlbumStanding = owner !== 'everyone' ? 'none' : person.role === 'guest' ? 'viewer' : 'contributor'
-  return greatestOf(ofAll, given('public'), given('everyone'), given(granteeOf(person.userId)))
+  const { userId, groups = [] } = person
+  return greatestOf(ofAll, given('public'), given('everyone'), given(granteeOf(userId)), ...groups.map(given))
 }
 
 export function mayWithAlbum(act: AlbumAct, audience: AlbumAudience, person: Person | undefined): boolean {

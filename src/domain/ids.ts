@@ -5,7 +5,7 @@
  *   NodeId   libp2p peer id of the node's Ed25519 key (base58, "12D3Koo…"); 32-byte public key in superblocks
  *   ActorId  epoch of one process lifetime: random 64 bits as 16 lower-case hex digits; the actor of vector clocks
  *   PhotoId  UUID (version 7 when made by Sheaf), 36 characters, lower case; 16 bytes
- *   AlbumId  as PhotoId, of an album; so are UserId, SessionId, ApiKeyId, InviteId and LinkId
+ *   AlbumId  as PhotoId, of an album; so are UserId, GroupId, SessionId, ApiKeyId, InviteId and LinkId
  *   VolumeId "<epoch>-<sequence>", sequence decimal from 1; the superblock binds it to its origin with a signature
  *   Cookie   128 random bits, 32 lower-case hex digits
  *
@@ -23,6 +23,7 @@ export type ActorId = Branded<'ActorId'>
 export type PhotoId = Branded<'PhotoId'>
 export type AlbumId = Branded<'AlbumId'>
 export type UserId = Branded<'UserId'>
+export type GroupId = Branded<'GroupId'>
 export type SessionId = Branded<'SessionId'>
 export type ApiKeyId = Branded<'ApiKeyId'>
 export type InviteId = Branded<'InviteId'>
@@ -58,6 +59,11 @@ export function parseAlbumId(text: string): AlbumId | undefined {
 /** @param text - a UUID of any version in any case */
 export function parseUserId(text: string): UserId | undefined {
   return parsePhotoId(text) as string | undefined as UserId | undefined
+}
+
+/** @param text - a UUID of any version in any case */
+export function parseGroupId(text: string): GroupId | undefined {
+  return parsePhotoId(text) as string | undefined as GroupId | undefined
 }
 
 /** @param text - a UUID of any version in any case */

@@ -42,6 +42,16 @@ export const LOOKUP_IDS_MAX = 1_000
 export const DIGESTS_MAX = 1_000
 /** To whom one album was ever given a role, one by one. */
 export const SHARES_MAX = 1_000
+/** Of the name of a group of people. */
+export const GROUP_NAME_CHARACTERS_MAX = 64
+/** Groups of people that are not deleted. */
+export const GROUPS_MAX = 1_000
+/** Groups that a node knows, from wherever they are: several nodes may each have made as many as there may be. */
+export const GROUPS_HELD_MAX = 4 * GROUPS_MAX
+/** Of a group, besides its owner. */
+export const MEMBERS_MAX = 1_000
+/** Groups that somebody is in. */
+export const GROUPS_OF_USER_MAX = 100
 /** Accounts, closed ones included, since none is ever deleted. */
 export const USERS_MAX = 10_000
 /** Accounts that a node knows by name, from wherever they are: several nodes may each have made as many as there may be. */

@@ -13,6 +13,7 @@
  */
 import { hash, timingSafeEqual } from 'node:crypto'
 import { PHC_CHARACTERS_MAX } from './access.js'
+import type { GroupGrantee } from './acl.js'
 import { type AlbumAudience, mayWithAlbum, type PhotoAudience } from './audience.js'
 import { compareVersions } from './entry.js'
 import { type AlbumId, type LinkId, parseAlbumId, parseLinkId, parseUserId, photoIdFrom, type UserId } from './ids.js'
@@ -67,6 +68,8 @@ export interface ShareLink extends NewShareLink {
 export interface LinkSurroundings {
   /** @returns undefined for an album that is deleted, or not known */
   albumOf(id: AlbumId): AlbumAudience | undefined
+  /** In what groups somebody is now. */
+  groupsOf(id: UserId): readonly GroupGrantee[]
   /** Whether the account can log in. */
   isOpen(id: UserId): boolean
 }
@@ -107,12 +110,12 @@ export function revokeShareLinkChanges(record: DirectoryRecord): Change[] {
 }
 
 /** Whether it opens anything now: its maker is there, and may share what it is of. */
-export function isInForce(link: ShareLink, { albumOf, isOpen }: LinkSurroundings, nowMs: number): boolean {
+export function isInForce(link: ShareLink, { albumOf, groupsOf, isOpen }: LinkSurroundings, nowMs: number): boolean {
   const { isRevoked, untilMs = Number.POSITIVE_INFINITY, album, by } = link
   if (isRevoked || untilMs <= nowMs || !isOpen(by)) return false
   if (album === undefined) return true
   const audience = albumOf(album)
-  return audience !== undefined && mayWithAlbum('share', audience, { userId: by, role: 'user' })
+  return audience !== undefined && mayWithAlbum('share', audience, { userId: by, role: 'user', groups: groupsOf(by) })
 }
 
 /** @param link - one in force. @returns whether a photo is among what it opens */

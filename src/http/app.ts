@@ -22,6 +22,7 @@ import { addClusterRoutes } from './native/routes/cluster.js'
 import { addDocsPage } from './native/routes/docs.js'
 import { addEventsRoute } from './native/routes/events.js'
 import { addFullDumpRoute } from './native/routes/full-dump.js'
+import { addGroupRoutes } from './native/routes/groups.js'
 import { addInviteRoutes } from './native/routes/invites.js'
 import { addLaidOutRoutes } from './native/routes/laid-out.js'
 import { addLegacyRoutes } from './native/routes/legacy.js'
@@ -168,6 +169,7 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
     addAccountRoutes(app, { ...context, accounts })
     addInviteRoutes(app, { ...context, accounts })
     addShareRoutes(app, { ...context, accounts })
+    addGroupRoutes(app, { ...context, accounts })
     addLinkRoutes(app, { ...context, accounts, links })
   }
   addLaidOutRoutes(app, context)

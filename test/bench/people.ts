@@ -249,7 +249,7 @@ async function send<Json>(
   body?: object
 ): Promise<Json> {
   const isJson = body !== undefined && !Buffer.isBuffer(body)
-  const bytes = isJson ? Buffer.from(JSON.stringify(body)) : (body as Buffer | undefined)
+  const bytes = isJson ? Buffer.from(JSON.stringify(body)) : body
   const type = isJson ? 'application/json' : 'application/octet-stream'
   const answer = await client.request(method, path, {
     headers: { ...headers, ...(bytes && { 'content-type': type }) },

@@ -2,6 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { COLOURS, type Colour, colourPicture } from '../support/colour-pictures.js'
 import { addColoursModel, COLOURS_MODEL } from '../support/colours-model-folder.js'
 import { HttpClient } from '../support/http-client.js'
 import { killAllNodes, NodeProcess, sheaf, temporaryFolder } from '../support/node-process.js'
@@ -10,12 +11,9 @@ import { until } from '../support/until.js'
 
 /** Of each colour, over all nodes. */
 const PICTURES = 12
-const COLOURS = ['red', 'green', 'blue'] as const
 const NODES = 3
 /** Until searches see what has happened: with the time that it takes to notice that a node is gone. */
 const SETTLED_MS_MAX = 90_000
-
-type Colour = (typeof COLOURS)[number]
 
 interface Found {
   readonly results: readonly { readonly photo_id: string; readonly score: number }[]
@@ -92,7 +90,11 @@ describe.sequential('three nodes that look at photos', () => {
   })
 
   async function upload(node: ColourNode, colour: Colour): Promise<string> {
-    const { photo_id: id } = await node.client.putPhoto(await picture(random, colour), `${colour}.png`, 'image/png')
+    const { photo_id: id } = await node.client.putPhoto(
+      await colourPicture(random, colour),
+      `${colour}.png`,
+      'image/png'
+    )
     live.set(id, colour)
     return id
   }
@@ -130,7 +132,7 @@ describe.sequential('three nodes that look at photos', () => {
       expect((await sharp(thumb.body).metadata()).width).toBeLessThanOrEqual(256)
     }
     const path = join(folder.path, 'question.png')
-    writeFileSync(path, await picture(random, 'green'))
+    writeFileSync(path, await colourPicture(random, 'green'))
     const { code, stdout } = await sheaf(['similar', path, '-k', '3', '--json'], n2.process.url)
     expect(code).toBe(0)
     const { similar_photo_ids: found }: { similar_photo_ids: string[] } = JSON.parse(stdout.toString())
@@ -166,15 +168,3 @@ describe.sequential('three nodes that look at photos', () => {
     for (const colour of COLOURS) expect(await right(n2, colour)).toBe(1)
   })
 })
-
-/** @returns a PNG in shades of a colour */
-async function picture(random: SeededRandom, colour: Colour): Promise<Buffer> {
-  const side = 16
-  const bright = COLOURS.indexOf(colour)
-  const pixels = Uint8Array.from({ length: 3 * side * side }, (_, at) =>
-    at % 3 === bright ? 200 + random.below(56) : random.below(60)
-  )
-  return sharp(pixels, { raw: { width: side, height: side, channels: 3 } })
-    .png()
-    .toBuffer()
-}

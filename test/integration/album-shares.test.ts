@@ -16,7 +16,9 @@ const [anna, ben, carl] = [person(1), person(2), person(3)]
 /** Of a node on which all of these people have accounts. */
 function sharesOn(node: SimulatedNode): AlbumShares {
   const { directory, writer } = node.services.local
-  return new AlbumShares({ directory, writer, clock: node.clock, unowned: () => 'everyone', isOpen: () => true })
+  const unowned = () => 'everyone' as const
+  const none = { groupsOf: () => [], isGroup: () => false }
+  return new AlbumShares({ directory, writer, clock: node.clock, unowned, isOpen: () => true, ...none })
 }
 
 /** @returns what that one is in the album, as that node knows it */

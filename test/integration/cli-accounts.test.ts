@@ -220,6 +220,30 @@ describe('accounts', () => {
     expect(await done(['albums', 'give', album, 'ben'])).toMatch(/\nben +owner/)
   })
 
+  test('a group is made, filled, shown, shared with by name, and deleted', async () => {
+    await addUser('anna', '--admin')
+    for (const name of ['ben', 'carl']) await addUser(name)
+    await done(['login', 'anna'], piped(PASSWORD))
+    expect(await done(['group', 'ls'])).toBe('')
+    const { group_id: id } = JSON.parse(await done(['group', 'create', 'Family', '--json'])) as { group_id: string }
+    expect(await done(['group', 'add', 'family', 'ben', 'carl'])).toMatch(/\nben +member\ncarl +member\n/)
+    expect(await done(['group', 'add', id, 'ben', '--manager'])).toMatch(/\nben +manager\n/)
+    expect(await done(['group', 'rename', id, 'Clan'])).toMatch(/^name +Clan\nid +.*\n(.*\n)*anna +owner/)
+    await done(['group', 'rm', 'Clan', 'carl'])
+    expect(await done(['group', 'show', 'Clan'])).not.toContain('carl')
+    expect(await done(['group', 'ls'])).toMatch(new RegExp(`^NAME.*\\nClan +2 +owner +${id}\\n$`))
+    expect(JSON.parse(await done(['group', 'ls', '--json']))).toMatchObject({ name: 'Clan', count: 2 })
+    const { album_id: album } = JSON.parse(await done(['albums', 'make', 'Meer', '--json'])) as { album_id: string }
+    expect(await done(['albums', 'share', album, 'group:clan', 'viewer'])).toMatch(/\ngroup:Clan +viewer/)
+    expect((await run(['albums', 'share', album, 'group:Clan', 'manager'])).stderr).toContain('ERR_BAD_PARAMETER')
+    expect((await run(['albums', 'share', album, 'group:Nobody', 'viewer'])).stderr).toContain('sheaf group ls')
+    expect(JSON.parse(await done(['albums', 'unshare', album, `group:${id}`, '--json'])).shares).toEqual([])
+    await done(['group', 'create', 'CLAN'])
+    expect((await run(['group', 'show', 'Clan'])).stderr).toContain('several groups')
+    await done(['group', 'delete', id])
+    expect((await run(['group', 'show', id])).stderr).toContain('ERR_GROUP_NOT_FOUND')
+  })
+
   test('the operator follows what only the operator starts', async () => {
     await addUser('anna', '--admin')
     expect(await done(['leave', '--json', '--token-file', tokenFile()])).toContain('"done"')

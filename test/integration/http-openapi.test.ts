@@ -104,6 +104,8 @@ const OPERATIONS = [
   'delete /v1/admin/members/{id}',
   'delete /v1/albums/{id}',
   'delete /v1/albums/{id}/shares/{principal}',
+  'delete /v1/groups/{id}',
+  'delete /v1/groups/{id}/members/{user}',
   'delete /v1/invites/{id}',
   'delete /v1/keys/{id}',
   'delete /v1/links/open',
@@ -146,6 +148,8 @@ const OPERATIONS = [
   'get /v1/albums/{id}',
   'get /v1/albums/{id}/conflicts',
   'get /v1/albums/{id}/shares',
+  'get /v1/groups',
+  'get /v1/groups/{id}',
   'get /v1/invites',
   'get /v1/keys',
   'get /v1/links',
@@ -159,6 +163,7 @@ const OPERATIONS = [
   'head /sync/full-dump',
   'patch /photo/{id}/meta',
   'patch /v1/albums/{id}',
+  'patch /v1/groups/{id}',
   'patch /v1/links/{id}',
   'patch /v1/users/{id}',
   'post /duplicates/distinct',
@@ -187,6 +192,7 @@ const OPERATIONS = [
   'post /v1/albums/{id}/conflicts/{n}/restore',
   'post /v1/albums/{id}/photos',
   'post /v1/albums/{id}/undelete',
+  'post /v1/groups',
   'post /v1/invites',
   'post /v1/keys',
   'post /v1/links',
@@ -200,6 +206,7 @@ const OPERATIONS = [
   'post /v1/users',
   'put /v1/albums/{id}/owner',
   'put /v1/albums/{id}/shares/{principal}',
+  'put /v1/groups/{id}/members/{user}',
   'put /v1/photos',
   'put /v1/users/{id}/password',
   'put /v1/users/{id}/role',
@@ -413,7 +420,7 @@ async function askForAccounts(): Promise<void> {
     id = '',
     body?: object
   ): Promise<Answer> => {
-    const path = template.replace('{id}', id).replace('{principal}', 'everyone')
+    const path = template.replace('{id}', id).replace('{principal}', 'everyone').replace('{user}', 'ben')
     const headers = { authorization, ...(body && { 'content-type': 'application/json' }) }
     const answer = await client.request(method, path, {
       headers,
@@ -489,6 +496,26 @@ async function askForAccounts(): Promise<void> {
   await as(anna, 'DELETE', '/v1/links/{id}', link.link.link_id)
   await as(anna, 'DELETE', '/v1/links/{id}', album)
   await as(anna, 'PUT', '/v1/albums/{id}/owner', album, { user: 'nobody' })
+  await as(anna, 'POST', '/v1/groups', '', { name: ' ' })
+  const group = JSON.parse((await as(anna, 'POST', '/v1/groups', '', { name: 'Family' })).body.toString()).group_id
+  const member = '/v1/groups/{id}/members/{user}'
+  await as(anna, 'PUT', member, group, {})
+  await as(anna, 'PUT', member, album, {})
+  await as(operator, 'PUT', member, group, {})
+  await as(anna, 'GET', '/v1/groups')
+  await as(anna, 'GET', '/v1/groups/{id}', group)
+  await as(anna, 'GET', '/v1/groups/{id}', album)
+  await as(operator, 'GET', '/v1/groups')
+  await as(operator, 'GET', '/v1/groups/{id}', group)
+  await as(anna, 'PATCH', '/v1/groups/{id}', group, { name: 'Everybody' })
+  const toGroup = `/v1/albums/${album}/shares/group:${group}`
+  const headers = { authorization: anna, 'content-type': 'application/json' }
+  const given = await client.request('PUT', toGroup, { headers, body: Buffer.from('{"role":"viewer"}') })
+  await expectTrue('PUT', toGroup, share, given)
+  await as(anna, 'DELETE', member, group)
+  await as(anna, 'DELETE', '/v1/groups/{id}', group)
+  await as(anna, 'DELETE', '/v1/groups/{id}', group)
+  await as(anna, 'GET', '/v1/albums/{id}/shares', album)
   await as(anna, 'PUT', '/v1/albums/{id}/owner', album, { user: 'ben' })
   await as(anna, 'DELETE', share, album)
   await as(anna, 'PUT', '/v1/users/{id}/role', ben.user_id, { role: 'guest' })

@@ -29,6 +29,8 @@ delete /v1/admin/jobs/{id}: jobs
 delete /v1/admin/members/{id}: operate
 delete /v1/albums/{id}/shares/{principal}: share
 delete /v1/albums/{id}: delete
+delete /v1/groups/{id}/members/{user}: share
+delete /v1/groups/{id}: share
 delete /v1/invites/{id}: accounts
 delete /v1/keys/{id}: account
 delete /v1/links/open: nothing
@@ -71,6 +73,8 @@ get /v1/albums/{id}/conflicts: read
 get /v1/albums/{id}/shares: read
 get /v1/albums/{id}: read
 get /v1/albums: read
+get /v1/groups/{id}: account
+get /v1/groups: account
 get /v1/invites: accounts
 get /v1/keys: account
 get /v1/links: share
@@ -84,6 +88,7 @@ head /photo/{id}: read
 head /sync/full-dump: read
 patch /photo/{id}/meta: edit
 patch /v1/albums/{id}: edit
+patch /v1/groups/{id}: share
 patch /v1/links/{id}: share
 patch /v1/users/{id}: account
 post /duplicates/distinct: edit
@@ -112,6 +117,7 @@ post /v1/albums/{id}/conflicts/{n}/restore: edit
 post /v1/albums/{id}/photos: edit
 post /v1/albums/{id}/undelete: edit
 post /v1/albums: edit
+post /v1/groups: share
 post /v1/invites: accounts
 post /v1/keys: account
 post /v1/links/open: nothing
@@ -125,6 +131,7 @@ post /v1/tokens: nothing
 post /v1/users: accounts
 put /v1/albums/{id}/owner: share
 put /v1/albums/{id}/shares/{principal}: share
+put /v1/groups/{id}/members/{user}: share
 put /v1/photos: upload
 put /v1/users/{id}/password: account
 put /v1/users/{id}/role: accounts

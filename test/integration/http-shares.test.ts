@@ -64,6 +64,7 @@ describe('an album', () => {
       {
         principal: `user:${ben.id}`,
         user: { user_id: ben.id, name: 'ben' },
+        group: null,
         role: 'contributor',
         expires_at: null,
         given_by: [{ user_id: anna.id, name: 'anna' }],

@@ -9,14 +9,15 @@ import { type Somebody, somebodyIn } from '../support/somebody.js'
 /*
  * What somebody sees and may do, over HTTP: with every operation that reads photos or albums, or changes them.
  *
- *   photo    owner    in              anna     ben      carl     root
- *   older    nobody   –               sees     sees     sees     sees
- *   hers     anna     –               owner    –        –        –
- *   shared   anna     Meer            owner    sees     –        –
- *   run      anna     Meer, Berge     owner    edits    sees     –
- *   his      ben      –               –        owner    –        –
+ *   photo    owner    in              anna     ben      carl     dora     root
+ *   older    nobody   –               sees     sees     sees     sees     sees
+ *   hers     anna     –               owner    –        –        –        –
+ *   shared   anna     Meer            owner    sees     –        –        –
+ *   run      anna     Meer, Berge     owner    edits    sees     sees     –
+ *   his      ben      –               –        owner    –        –        –
  *
- * Meer is open to ben as a viewer; Berge to ben as a manager, and to carl as a viewer. Ben may put his own photos into Berge.
+ * Meer is open to ben as a viewer; Berge to ben as a manager, and to carl as a viewer. Ben may put his own photos into Berge,
+ * and so may a group that dora is in, who has nothing else.
  * Root is an administrator, who has no share in other people's photos.
  */
 const { http } = httpForEachTest()
@@ -28,24 +29,29 @@ const SEEN: Readonly<Record<string, readonly Name[]>> = {
   anna: ['older', 'hers', 'shared', 'run'],
   ben: ['older', 'shared', 'run', 'his'],
   carl: ['older', 'run'],
+  dora: ['older', 'run'],
   root: ['older']
 }
 const EDITED: Readonly<Record<string, readonly Name[]>> = {
   anna: ['older', 'hers', 'shared', 'run'],
   ben: ['older', 'run', 'his'],
   carl: ['older'],
+  dora: ['older'],
   root: ['older']
 }
 const DELETED: Readonly<Record<string, readonly Name[]>> = {
   anna: ['hers', 'shared', 'run'],
   ben: ['his'],
   carl: [],
+  dora: [],
   root: ['older']
 }
 
 let people: Readonly<Record<string, Somebody>>
 let ids: Record<Name, string>
 let albums: { meer: string; berge: string }
+/** The group that dora is in. */
+let clan: string
 
 const who = (name: string): Somebody => people[name] as Somebody
 const nameOf = (id: string): string => NAMES.find(name => ids[name] === id) ?? id
@@ -65,13 +71,14 @@ async function upload(by: Somebody | undefined, name: Name, seed: number): Promi
 
 beforeEach(async () => {
   ids = { older: await upload(undefined, 'older', 1) } as typeof ids
-  const [root, anna, ben, carl] = [
+  const [root, anna, ben, carl, dora] = [
     await somebodyIn(http, 'root', 'admin'),
     await somebodyIn(http, 'anna'),
     await somebodyIn(http, 'ben'),
-    await somebodyIn(http, 'carl')
+    await somebodyIn(http, 'carl'),
+    await somebodyIn(http, 'dora')
   ]
-  people = { root, anna, ben, carl }
+  people = { root, anna, ben, carl, dora }
   albums = { meer: await anna.makeAlbum('Meer'), berge: await anna.makeAlbum('Berge') }
   ids.hers = await upload(anna, 'hers', 2)
   ids.shared = await upload(anna, 'shared', 3)
@@ -82,6 +89,10 @@ beforeEach(async () => {
   await anna.share(albums.meer, 'ben', 'viewer')
   await anna.share(albums.berge, 'ben', 'manager')
   await anna.share(albums.berge, 'carl', 'viewer')
+  const { group_id: group } = await anna.json<{ group_id: string }>('POST', '/v1/groups', { name: 'Climbers' })
+  await anna.json('PUT', `/v1/groups/${group}/members/dora`, {})
+  await anna.share(albums.berge, `group:${group}`, 'contributor')
+  clan = group
 })
 
 interface Listed {
@@ -126,7 +137,13 @@ describe.each(Object.keys(SEEN))('%s', name => {
       all: seen().length
     })
     const { albums: listed } = await me.json<{ albums: { name: string; count: number }[] }>('GET', '/albums?limit=100')
-    const open = { anna: { Meer: 2, Berge: 1 }, ben: { Meer: 2, Berge: 1 }, carl: { Berge: 1 }, root: {} }[name]
+    const open = {
+      anna: { Meer: 2, Berge: 1 },
+      ben: { Meer: 2, Berge: 1 },
+      carl: { Berge: 1 },
+      dora: { Berge: 1 },
+      root: {}
+    }[name]
     expect(Object.fromEntries(listed.map(album => [album.name, album.count]))).toEqual(open)
     const line = await me.json<{ total: number; buckets: { key: string }[] }>('GET', '/photos/timeline')
     expect(line.total).toBe(seen().length)
@@ -171,9 +188,10 @@ describe.each(Object.keys(SEEN))('%s', name => {
     const me = who(name)
     if (!seen().includes('run')) return
     const meta = await me.json<{ albums: string[]; album_ids: string[] }>('GET', `/photo/${ids.run}/meta`)
-    expect(meta.albums).toEqual(name === 'carl' ? ['Berge'] : ['Berge', 'Meer'])
+    const isPart = name === 'carl' || name === 'dora'
+    expect(meta.albums).toEqual(isPart ? ['Berge'] : ['Berge', 'Meer'])
     expect(textOf(await me.ask('GET', `/photos?album=${encodeURIComponent('Meer')}`)).includes(ids.shared)).toBe(
-      name !== 'carl'
+      !isPart
     )
   })
 
@@ -192,7 +210,7 @@ describe.each(Object.keys(SEEN))('%s', name => {
         expect(await outcome('GET', path), `${path} of ${one}`).toBe(isSeen ? 'ok' : '404 ERR_PHOTO_NOT_FOUND')
       expect(await outcome('PATCH', `/photo/${id}/meta`, { caption: name }), one).toBe(expected(EDITED[name]))
       expect(await outcome('POST', `/v1/albums/${albums.berge}/photos`, { add: [id] })).toBe(
-        { anna: 'ok', ben: 'ok', carl: '403 ERR_FORBIDDEN', root: '404 ERR_ALBUM_NOT_FOUND' }[name]
+        { anna: 'ok', ben: 'ok', carl: '403 ERR_FORBIDDEN', dora: 'ok', root: '404 ERR_ALBUM_NOT_FOUND' }[name]
       )
       const { results } = JSON.parse(textOf(await me.ask('POST', '/v1/photos/batch', { ids: [id], rating: 3 })))
       const errorOf = (may: readonly string[] | undefined): string | undefined =>
@@ -273,6 +291,28 @@ test('what was taken away is gone at once, also for a reader who was just here',
   await who('anna').json('DELETE', `/v1/albums/${albums.berge}`)
   expect(named(idsIn(await ben.json('GET', '/photos')))).toEqual(['his', 'older'])
   expect(codeOf(await who('carl').ask('GET', `/photo/${ids.run}`))).toBe('404 ERR_PHOTO_NOT_FOUND')
+})
+
+test('who is taken out of a group sees nothing more by it at once, nor anybody when it is deleted', async () => {
+  const [anna, dora] = [who('anna'), who('dora')]
+  const path = `/photo/${ids.run}`
+  const sees = async (): Promise<unknown[]> => [
+    (await dora.ask('GET', path)).status,
+    named(idsIn(await dora.json('GET', '/photos'))),
+    (await dora.ask('GET', `/v1/albums/${albums.berge}`)).status
+  ]
+  const [open, shut] = [
+    [200, ['older', 'run'], 200],
+    [404, ['older'], 404]
+  ]
+  // twice, so that the second time it is hot
+  for (let i = 0; i < 2; i++) expect(await sees()).toEqual(open)
+  await anna.json('DELETE', `/v1/groups/${clan}/members/dora`)
+  expect(await sees()).toEqual(shut)
+  await anna.json('PUT', `/v1/groups/${clan}/members/dora`, {})
+  for (let i = 0; i < 2; i++) expect(await sees()).toEqual(open)
+  await anna.json('DELETE', `/v1/groups/${clan}`)
+  expect(await sees()).toEqual(shut)
 })
 
 test('photos of nobody are those of whoever the settings say', async () => {

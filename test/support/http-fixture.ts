@@ -19,12 +19,14 @@ import { MetricsRegistry } from '../../src/core/metrics.js'
 import { nodeFileSystem } from '../../src/core/node-file-system.js'
 import { systemRandom } from '../../src/core/random.js'
 import { Directory } from '../../src/directory/directory.js'
+import type { GroupGrantee } from '../../src/domain/acl.js'
 import { encodeFeatures, modelIdOf } from '../../src/domain/features.js'
 import { featuresChange } from '../../src/domain/findings.js'
 import { type Hlc, HybridClock } from '../../src/domain/hlc.js'
 import { type NodeId, newActorId, type PhotoId, type UserId } from '../../src/domain/ids.js'
 import type { Signup } from '../../src/domain/invite.js'
 import { PHOTO_KIND } from '../../src/domain/photo.js'
+import type { Settings } from '../../src/domain/settings-record.js'
 import { buildHttpApp } from '../../src/http/app.js'
 import type { HttpComponents } from '../../src/http/native/components.js'
 import { HttpMeter } from '../../src/http/wire/http-meter.js'
@@ -210,14 +212,11 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
     }
   )
   await accounts.start()
-  const viewers = new Viewers({
-    directory,
-    clock: systemClock,
-    log,
-    unowned: () => accounts.settings.unowned,
-    links: accounts.links,
-    isOpen: id => accounts.users.isOpen(id)
-  })
+  const groupsOf = (id: UserId): readonly GroupGrantee[] => accounts.groups.of(id)
+  const unowned = (): Settings['unowned'] => accounts.settings.unowned
+  const isOpen = (id: UserId): boolean => accounts.users.isOpen(id)
+  const { links } = accounts
+  const viewers = new Viewers({ directory, clock: systemClock, log, unowned, groupsOf, links, isOpen })
   await viewers.start()
   const jobs = new Jobs({ clock: systemClock, random: systemRandom, log })
   const events = new Events({ directory, clock: systemClock, random: systemRandom })
@@ -267,8 +266,10 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
         directory,
         writer,
         clock: systemClock,
-        unowned: () => accounts.settings.unowned,
-        isOpen: id => accounts.users.isOpen(id)
+        unowned,
+        isOpen: id => accounts.users.isOpen(id),
+        groupsOf,
+        isGroup: id => accounts.groups.nameOf(id) !== undefined
       }),
       accounts,
       viewers,

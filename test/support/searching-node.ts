@@ -65,7 +65,7 @@ export class SearchingNode {
       log,
       observe: () => {}
     })
-    this.viewers = new Viewers({ directory: this.directory, clock, log, unowned: () => 'everyone' })
+    this.viewers = new Viewers({ directory: this.directory, clock, log, unowned: () => 'everyone', groupsOf: () => [] })
     const reader: Pick<SimilarityComponents['reader'], 'isLocal' | 'readNeedle'> = {
       isLocal: () => true,
       readNeedle: async ({ sha256 }) => {

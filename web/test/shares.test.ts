@@ -16,6 +16,7 @@ const anna = { user_id: '1', name: 'anna' }
 test('to many no more is given than what can be taken back from one', () => {
   expect(rolesFor('public')).toEqual(['viewer'])
   expect(rolesFor('everyone')).toEqual(['viewer', 'contributor'])
+  expect(rolesFor('group:1')).toEqual(['viewer', 'contributor'])
   expect(rolesFor('user:1')).toEqual(['viewer', 'contributor', 'manager'])
   expect(rolesFor('person')).toEqual(rolesFor('user:1'))
 })
@@ -52,12 +53,15 @@ test('without a day there is no end', () => {
 })
 
 test('everybody has a name, and what is refused is told for albums', () => {
-  expect(nameOf({ principal: 'user:1', user: anna })).toBe('anna')
-  expect(nameOf({ principal: 'user:1', user: { user_id: '1', name: null } })).toBe(
+  expect(nameOf({ principal: 'user:1', user: anna, group: null })).toBe('anna')
+  expect(nameOf({ principal: 'user:1', user: { user_id: '1', name: null }, group: null })).toBe(
     'Somebody this machine has not heard of yet'
   )
-  expect(nameOf({ principal: 'everyone', user: null })).toBe('Everyone who has an account')
-  expect(nameOf({ principal: 'public', user: null })).toBe('Everyone, also without an account')
+  expect(nameOf({ principal: 'everyone', user: null, group: null })).toBe('Everyone who has an account')
+  expect(nameOf({ principal: 'public', user: null, group: null })).toBe('Everyone, also without an account')
+  const group = { group_id: '1', name: 'Family' }
+  expect(nameOf({ principal: 'group:1', user: null, group })).toBe('Group “Family”')
+  expect(nameOf({ principal: 'group:1', user: null, group: { ...group, name: null } })).toBe('A group that is deleted')
   expect(refusal({ code: 'ERR_FORBIDDEN', detail: '' })).toMatch(/no manager of this album/)
   expect(refusal({ code: 'ERR_DISK_FULL', detail: '' })).toMatch(/disk of this machine is full/)
 })

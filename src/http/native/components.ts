@@ -75,6 +75,7 @@ export interface HttpComponents {
     | 'authenticate'
     | 'remembered'
     | 'users'
+    | 'groups'
     | 'sessions'
     | 'apiKeys'
     | 'tokens'

@@ -79,6 +79,8 @@ export const ERROR_MAP: Readonly<Record<ErrorCode, ErrorMapping>> = {
   ERR_TOO_MANY_INVITES: { status: 409 },
   ERR_USER_NOT_FOUND: { status: 404 },
   ERR_TOO_MANY_USERS: { status: 409 },
+  ERR_GROUP_NOT_FOUND: { status: 404 },
+  ERR_TOO_MANY_GROUPS: { status: 409 },
   ERR_SESSION_NOT_FOUND: { status: 404 },
   ERR_API_KEY_NOT_FOUND: { status: 404 },
   ERR_TOO_MANY_API_KEYS: { status: 409 },

@@ -7,8 +7,10 @@ import {
   aclKey,
   type Grant,
   type Grantee,
+  type GroupGrantee,
   grantChanges,
   granteeOf,
+  groupIn,
   isGrantable,
   restsOn,
   setOwnerChanges,
@@ -16,7 +18,7 @@ import {
   viewAcl
 } from '../../domain/acl.js'
 import { type AlbumAudience, albumAudience, mayWithAlbum, type Person, standingIn } from '../../domain/audience.js'
-import type { AlbumId, UserId } from '../../domain/ids.js'
+import type { AlbumId, GroupId, UserId } from '../../domain/ids.js'
 import { SHARES_MAX } from '../../domain/limits.js'
 import type { Change, DirectoryRecord } from '../../domain/record.js'
 import type { Settings } from '../../domain/settings-record.js'
@@ -32,12 +34,16 @@ export interface AlbumSharesComponents {
   readonly unowned: () => Settings['unowned']
   /** Whether there is an account that can log in. */
   readonly isOpen: (id: UserId) => boolean
+  /** In what groups somebody is now. */
+  readonly groupsOf: (id: UserId) => readonly GroupGrantee[]
+  /** Whether there is a group of that id, which is not deleted. */
+  readonly isGroup: (id: GroupId) => boolean
 }
 
 /** What somebody was given in an album. */
 export interface Share extends Grant {
   readonly grantee: Grantee
-  /** Whether it counts: whoever gave it may give it, and it has not ended. */
+  /** Whether it counts: whoever gave it may give it, it has not ended, and a group is not deleted. */
   readonly isInForce: boolean
 }
 
@@ -70,13 +76,14 @@ export class AlbumShares {
   /** @param person - who asks; undefined: nobody who has an account. @throws `ERR_ALBUM_NOT_FOUND`, `ERR_ALBUM_DELETED` */
   list(id: AlbumId, person: Person | undefined): AlbumSharing {
     const { directory } = this.#components
-    return this.#sharing(id, directory.lookUp(aclKey(id)).stored?.record, person)
+    return this.#sharing(id, directory.lookUp(aclKey(id)).stored?.record, person && this.#now(person))
   }
 
   /**
    * Gives a role, instead of the one that was given before. Whoever gives it is its giver from then on.
    *
-   * @throws `ERR_BAD_PARAMETER`, `ERR_USER_NOT_FOUND`, `ERR_FORBIDDEN`, `ERR_ALBUM_NOT_FOUND`, `ERR_ALBUM_DELETED`, what the store throws
+   * @throws `ERR_BAD_PARAMETER`, `ERR_USER_NOT_FOUND`, `ERR_GROUP_NOT_FOUND`, `ERR_FORBIDDEN`, `ERR_ALBUM_NOT_FOUND`, `ERR_ALBUM_DELETED`,
+   *   what the store throws
    */
   async give(id: AlbumId, grantee: Grantee, { role, untilMs }: NewShare, person: Person): Promise<AlbumSharing> {
     if (!isGrantable(grantee, role))
@@ -88,6 +95,7 @@ export class AlbumShares {
     return this.#write(id, person, (record, audience, nowMs) => {
       const owner = requireSharer(audience, person)
       requireRoom(record, grantee)
+      this.#requireIn(grantee, person)
       if (owner === user) throw badField('principal', 'the album belongs to that account, which may do all')
       if (role !== 'manager') requireFooting(record, owner, person, grantee, nowMs)
       return grantChanges(record, owner, grantee, { role, untilMs, by: person.userId }, nowMs)
@@ -136,7 +144,7 @@ export class AlbumShares {
     // an album that nobody has shared has no record, and gets none by taking nothing away
     const isNothing = directory.lookUp(key).stored === undefined && asked(undefined).length === 0
     const record = isNothing ? undefined : await writer.write(key, asked)
-    return this.#sharing(id, record, person)
+    return this.#sharing(id, record, this.#now(person))
   }
 
   #sharing(id: AlbumId, record: DirectoryRecord | undefined, person: Person | undefined): AlbumSharing {
@@ -147,7 +155,13 @@ export class AlbumShares {
       role !== 'none' && (owner === 'everyone' || grantee !== granteeOf(owner))
     const shares = [...viewAcl(record).grants]
       .filter(([grantee, { role }]) => isShown(grantee, role))
-      .map(([grantee, grant]): Share => ({ ...grant, grantee, isInForce: audience.grants.has(grantee) }))
+      .map(
+        ([grantee, grant]): Share => ({
+          ...grant,
+          grantee,
+          isInForce: audience.grants.has(grantee) && this.#isThere(grantee)
+        })
+      )
       .sort((a, b) => (a.grantee < b.grantee ? -1 : 1))
     return {
       owner,
@@ -162,6 +176,23 @@ export class AlbumShares {
     const { directory, unowned, clock } = this.#components
     const { album } = requireAlbum(directory, id)
     return albumAudience(album.maker, viewAcl(record), unowned(), clock.now())
+  }
+
+  /** @returns that person, in the groups that he is in at this moment */
+  #now(person: Person): Person {
+    return { ...person, groups: this.#components.groupsOf(person.userId) }
+  }
+
+  #isThere(grantee: Grantee): boolean {
+    const group = groupIn(grantee)
+    return group === undefined || this.#components.isGroup(group)
+  }
+
+  /** Nobody finds out what groups there are by giving them something. @throws `ERR_GROUP_NOT_FOUND` */
+  #requireIn(grantee: Grantee, { userId }: Person): void {
+    const group = groupIn(grantee)
+    if (group !== undefined && !this.#components.groupsOf(userId).includes(grantee as GroupGrantee))
+      throw new SheafError('ERR_GROUP_NOT_FOUND', undefined, { details: { group_id: group } })
   }
 
   /** @throws `ERR_USER_NOT_FOUND` */

@@ -6,7 +6,7 @@ import type { Logger } from '../../core/log.js'
 import { eachInTurns } from '../../core/turn.js'
 import type { Directory } from '../../directory/directory.js'
 import { isTermOf } from '../../directory/term-index.js'
-import { ACL_KIND, aclKey, viewAcl } from '../../domain/acl.js'
+import { ACL_KIND, aclKey, type GroupGrantee, viewAcl } from '../../domain/acl.js'
 import { ALBUM_KIND, viewAlbum } from '../../domain/album.js'
 import {
   type AlbumAudience,
@@ -28,6 +28,7 @@ import {
 } from '../../domain/audience.js'
 import { type AlbumId, type LinkId, parseAlbumId, type UserId } from '../../domain/ids.js'
 import { ALBUMS_HELD_MAX, AUDIENCES_HELD_MAX, VIEWERS_HELD_MAX } from '../../domain/limits.js'
+import { GROUP_KIND } from '../../domain/people-group.js'
 import { PHOTO_KIND } from '../../domain/photo.js'
 import type { DirectoryRecord } from '../../domain/record.js'
 import { SETTINGS_KIND, type Settings } from '../../domain/settings-record.js'
@@ -39,6 +40,8 @@ export interface ViewersComponents {
   readonly directory: Pick<Directory, 'onComing' | 'onChange' | 'onOpaque' | 'lookUp' | 'countsOf' | 'language'>
   /** Whose that is which nobody with an account has made. */
   readonly unowned: () => Settings['unowned']
+  /** In what groups somebody is now. */
+  readonly groupsOf: (id: UserId) => readonly GroupGrantee[]
   /** Default: there are no share links. */
   readonly links?: { get(id: LinkId): ShareLink | undefined } | undefined
   /** Whether there is an account that can log in. Default: there is none. */
@@ -152,12 +155,12 @@ export class Viewers implements Startable {
       knowsPeople: !isByLinkOnly,
       may: (act, audience) =>
         (!isByLinkOnly &&
-          mayWithPhoto(act, audience, person, { unowned: unowned(), albumOf: id => this.#liveAlbum(id) })) ||
+          mayWithPhoto(act, audience, this.#now(person), { unowned: unowned(), albumOf: id => this.#liveAlbum(id) })) ||
         (opened.length > 0 && linked().some(link => allows(link, act) && isLinked(link, audience, unowned()))),
       mayWithAlbum: (act, id) => {
         const { audience } = this.#album(id)
         if (audience === undefined) return act === 'add' && person !== undefined && this.#isSetOf(id, person)
-        if (!isByLinkOnly && mayWithAlbum(act, audience, person)) return true
+        if (!isByLinkOnly && mayWithAlbum(act, audience, this.#now(person))) return true
         const isGiven = act === 'see' || (act === 'add' && isByLinkOnly)
         if (!isGiven || opened.length === 0) return false
         return linked().some(({ album, role }) => album === id && (act === 'see' || role === 'contributor'))
@@ -167,6 +170,11 @@ export class Viewers implements Startable {
       trashOwners: () => ownersToDelete(person, unowned()),
       guestUpload: albums => (isByLinkOnly ? this.#guestUpload(linked(), albums) : undefined)
     }
+  }
+
+  /** @returns that person, in the groups that he is in at this moment */
+  #now(person: Person | undefined): Person | undefined {
+    return person && { ...person, groups: this.#components.groupsOf(person.userId) }
   }
 
   /** Whether it is the label of photos that a link of that one is of. */
@@ -185,8 +193,8 @@ export class Viewers implements Startable {
   }
 
   isInForce(link: ShareLink): boolean {
-    const { clock, isOpen = () => false } = this.#components
-    return isInForce(link, { albumOf: id => this.#liveAlbum(id), isOpen }, clock.now())
+    const { clock, groupsOf, isOpen = () => false } = this.#components
+    return isInForce(link, { albumOf: id => this.#liveAlbum(id), groupsOf, isOpen }, clock.now())
   }
 
   #guestUpload(linked: readonly ShareLink[], albums: readonly string[]): GuestUpload {
@@ -243,7 +251,7 @@ export class Viewers implements Startable {
       return album.audience
     }
     const isSeen = (audience: PhotoAudience): boolean =>
-      (!isByLinkOnly && mayWithPhoto('see', audience, person, { unowned: this.#unownedNow(), albumOf })) ||
+      (!isByLinkOnly && mayWithPhoto('see', audience, this.#now(person), { unowned: this.#unownedNow(), albumOf })) ||
       links.some(link => isLinked(link, audience, this.#unownedNow()))
     const seen: KnownAudience[] = []
     let count = 0
@@ -305,6 +313,9 @@ export class Viewers implements Startable {
         this.#epoch++
         return
       }
+      case GROUP_KIND:
+        this.#epoch++
+        return
       case SETTINGS_KIND:
         this.#albums.clear()
         this.#unowned = undefined

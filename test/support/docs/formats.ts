@@ -46,6 +46,7 @@ const CHAPTERS: readonly Chapter[] = [
       { title: 'The fields of an account', path: 'src/domain/user.ts' },
       { title: 'What an account may do', path: 'src/domain/access.ts' },
       { title: 'To whom an album is open', path: 'src/domain/acl.ts' },
+      { title: 'The fields of a group of people', path: 'src/domain/people-group.ts' },
       { title: 'The fields of a session', path: 'src/domain/session-record.ts' },
       { title: 'The fields of an API key', path: 'src/domain/api-key.ts' },
       { title: 'The settings of the cluster', path: 'src/domain/settings-record.ts' },

@@ -8,6 +8,7 @@ const SOURCE = fileURLToPath(new URL('../../../src/', import.meta.url))
 /** Files that go through the records of the directory, and of which kinds. Those of `access`, `session`, `key` and `invite` have secrets. */
 const READERS: Readonly<Record<string, string>> = {
   'accounts/account-catalog.ts': 'kind',
+  'accounts/group-catalog.ts': 'GROUP_KIND',
   'accounts/invites.ts': 'INVITE_KIND',
   'accounts/owned-records.ts': 'kind',
   'admin/closed-accounts.ts': 'ALBUM_KIND',

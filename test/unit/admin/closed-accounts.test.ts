@@ -6,7 +6,7 @@ import { silentLog } from '../../../src/core/log.js'
 import type { Inheritance } from '../../../src/domain/access.js'
 import { granteeOf } from '../../../src/domain/acl.js'
 import type { Person } from '../../../src/domain/audience.js'
-import type { AlbumId, PhotoId, UserId } from '../../../src/domain/ids.js'
+import type { AlbumId, GroupId, PhotoId, UserId } from '../../../src/domain/ids.js'
 import { pairChange } from '../../../src/domain/pairs.js'
 import { type Photo, viewPhoto } from '../../../src/domain/photo.js'
 import { conflictVersions } from '../../../src/domain/record.js'
@@ -43,10 +43,22 @@ beforeEach(async () => {
     { cluster: 'home', auth: 'auto', hashingCost: LITTLE }
   )
   const catalog = new AlbumCatalog({ directory, log: silentLog })
-  viewers = new Viewers({ directory, clock, log: silentLog, unowned: () => 'everyone' })
+  viewers = new Viewers({
+    directory,
+    clock,
+    log: silentLog,
+    unowned: () => 'everyone',
+    groupsOf: id => accounts.groups.of(id)
+  })
   albums = new Albums({ ...shared, catalog, photos })
   const isOpen = (id: UserId): boolean => accounts.users.isOpen(id)
-  shares = new AlbumShares({ ...shared, unowned: () => 'everyone', isOpen })
+  shares = new AlbumShares({
+    ...shared,
+    unowned: () => 'everyone',
+    isOpen,
+    groupsOf: id => accounts.groups.of(id),
+    isGroup: id => accounts.groups.nameOf(id) !== undefined
+  })
   const closed = new ClosedAccounts({
     ...shared,
     photos,
@@ -54,7 +66,7 @@ beforeEach(async () => {
     shares,
     viewers,
     closed: nowMs => accounts.users.closedFor(nowMs),
-    wipe: id => accounts.wipe(id),
+    wipe: (id, heir) => accounts.wipe(id, heir),
     isOpen,
     rank: () => rank
   })
@@ -82,6 +94,7 @@ const ownerOf = (id: PhotoId): UserId | undefined => viewOf(id).owner
 const isDeleted = (id: PhotoId): boolean => viewOf(id).deleted
 
 const close = (id: UserId, photos: Inheritance = 'trash') => accounts.users.close(id, photos, 'operator')
+const membersOf = (id: GroupId, person: Person): unknown => accounts.groups.get(id, { person, isKeeper: false }).members
 /** The loop looks once an hour. */
 const pass = (ms: number): Promise<void> => base.clock.advance(ms + HOUR_MS)
 
@@ -106,12 +119,17 @@ describe('a closed account', () => {
     await shares.give(bens, granteeOf(anna.userId), { role: 'viewer' }, ben)
     await accounts.apiKeys.create(anna.userId, { scopes: ['read'] })
     await accounts.users.edit(anna.userId, { display: 'Anna' })
+    const choir = await accounts.groups.create('choir', anna)
+    const club = await accounts.groups.create('club', ben)
+    await accounts.groups.put(club.id, anna.userId, 'manager', ben)
     await close(anna.userId)
     await pass(7 * DAY_MS)
     expect([...ids, other].map(isDeleted)).toEqual([true, true, false])
     expect(() => shares.list(own, anna)).toThrow(expect.objectContaining({ code: 'ERR_ALBUM_DELETED' }))
     expect(shares.list(bens, ben).shares).toEqual([])
     expect(accounts.apiKeys.list(anna.userId)).toEqual([])
+    expect(accounts.groups.nameOf(choir.id)).toBeUndefined()
+    expect(membersOf(club.id, ben)).toEqual([{ userId: ben.userId, role: 'owner' }])
     expect(accounts.users.get(anna.userId)).toMatchObject({
       name: anna.userId,
       display: undefined,
@@ -136,8 +154,10 @@ describe('a closed account', () => {
     const trashed = await upload(anna.userId)
     await base.photos.remove(trashed)
     const own = (await albums.as(viewers.of(anna)).create({ title: 'own', maker: anna.userId })).album?.id as AlbumId
+    const choir = await accounts.groups.create('choir', anna)
     await close(anna.userId, ben.userId)
     await pass(7 * DAY_MS)
+    expect(membersOf(choir.id, ben)).toEqual([{ userId: ben.userId, role: 'owner' }])
     expect([still, video, trashed].map(ownerOf)).toEqual([ben.userId, ben.userId, anna.userId])
     expect(shares.list(own, ben).owner).toBe(ben.userId)
     expect(base.directory.usageOf(ben.userId)?.photos).toBe(2)

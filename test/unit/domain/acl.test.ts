@@ -287,14 +287,20 @@ describe('a role', () => {
   it('is bounded for many at once, also where another node has written more', () => {
     expect([isGrantable('public', 'contributor'), isGrantable('everyone', 'manager')]).toEqual([false, false])
     expect([isGrantable('public', 'viewer'), isGrantable(ann, 'manager')]).toEqual([true, true])
-    const acl = give(give(undefined, 'public', 'manager', OWNER), 'everyone', 'manager', OWNER)
-    expect(roles(acl)).toEqual({ public: 'viewer', everyone: 'contributor' })
+    const group: Grantee = `group:${CAT}` as Grantee
+    expect([isGrantable(group, 'contributor'), isGrantable(group, 'manager')]).toEqual([true, false])
+    const all = give(give(undefined, 'public', 'manager', OWNER), 'everyone', 'manager', OWNER)
+    const acl = give(all, group, 'manager', OWNER)
+    expect(roles(acl)).toEqual({ public: 'viewer', everyone: 'contributor', [group]: 'contributor' })
+    // nor does what somebody gives count who is a manager by it alone
+    expect(roles(give(acl, ben, 'viewer', CAT))).toEqual(roles(acl))
   })
 
-  it('is of everyone, of the public, or of an account by its id', () => {
+  it('is of everyone, of the public, of a group, or of an account by its id', () => {
     expect([parseGrantee('everyone'), parseGrantee('public')]).toEqual(['everyone', 'public'])
     expect([parseGrantee(ANN.toUpperCase()), parseGrantee(`user:${ANN}`)]).toEqual([ann, ann])
-    expect(['', 'ann', 'user:', 'group:1', `group:${ANN}`].map(parseGrantee)).toEqual(Array(5).fill(undefined))
+    expect(parseGrantee(`group:${CAT.toUpperCase()}`)).toBe(`group:${CAT}`)
+    expect(['', 'ann', 'user:', 'group:', 'group:1'].map(parseGrantee)).toEqual(Array(5).fill(undefined))
     expect([userIn(ann), userIn('everyone')]).toEqual([ANN, undefined])
   })
 })

@@ -45,7 +45,7 @@ beforeEach(async () => {
       return typeof value === 'function' ? value.bind(target) : value
     }
   })
-  viewers = new Viewers({ directory: asked, clock, log: silentLog, unowned: () => unowned })
+  viewers = new Viewers({ directory: asked, clock, log: silentLog, unowned: () => unowned, groupsOf: () => [] })
   await viewers.start()
   onTestFinished(() => viewers.stop())
 })

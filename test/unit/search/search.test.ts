@@ -86,7 +86,13 @@ beforeEach(async () => {
       return typeof value === 'function' ? value.bind(target) : value
     }
   })
-  viewers = new Viewers({ ...photos.base, directory: asked, log: silentLog, unowned: () => 'everyone' })
+  viewers = new Viewers({
+    ...photos.base,
+    directory: asked,
+    log: silentLog,
+    unowned: () => 'everyone',
+    groupsOf: () => []
+  })
   await viewers.start()
   similarity = newSimilarity()
   await similarity.start()

@@ -10,6 +10,7 @@ import type { User } from '../state/session.js'
 import { t } from '../texts/en.js'
 import { deviceName, words } from '../texts/en-account.js'
 import { ApiKeys } from './api-keys.js'
+import { Groups } from './groups.js'
 import './account-page.css'
 
 /** One's own account: what it says of a person, the password, where he is logged in, and keys for programs. */
@@ -23,6 +24,7 @@ export function AccountPage(): JSX.Element {
           <Person user={user} />
           <Password user={user} />
           <Devices />
+          <Groups />
           <ApiKeys />
         </div>
       )}

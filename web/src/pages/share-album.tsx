@@ -14,11 +14,13 @@ import {
   DAY_MAX,
   dayOf,
   endOfDay,
+  type Group,
   isOver,
   lastDayOf,
   mayHandOver,
   mayOpenSharing,
   mayShare,
+  principalOf,
   rolesFor,
   type Share,
   type ShareRole,
@@ -31,7 +33,7 @@ import './account-page.css'
 /** As many as a node lists at once. */
 const NAMES_MAX = 1_000
 const NAME_CHARACTERS_MAX = 64
-const GROUPS = ['everyone', 'public'] as const
+const ALL = ['everyone', 'public'] as const
 
 export interface ShareAlbumProps {
   readonly id: string
@@ -60,6 +62,9 @@ export function ShareAlbum({ id, name, sharing, error, onChange, onClose }: Shar
     return users.filter(({ state }) => state === 'open').map(it => it.name)
   })
   const known = names.value.value ?? []
+  const groups = useLoaded('groups', async signal => (await api.get('/v1/groups', { signal })).groups)
+  // an administrator sees groups that he is not in
+  const own = (groups.value.value ?? []).filter(({ role }) => role !== 'none')
   const people = useRef<HTMLHeadingElement>(null)
   useEffect(() => {
     // it was on something that is gone now
@@ -113,15 +118,17 @@ export function ShareAlbum({ id, name, sharing, error, onChange, onClose }: Shar
           </section>
           <NewShare
             known={known}
+            groups={own}
             owner={sharing.owner?.name ?? ''}
             // where there are others, they are to be seen first
             isFirst={sharing.shares.length === 0}
-            onGive={(who, role, end) => change(() => put(who, role, end), words.given(calledBy(who)))}
+            onGive={(who, role, end) => change(() => put(who, role, end), words.given(calledBy(who, own)))}
           />
         </>
       )}
       {!mayOpenSharing(sharing, user) && <Refusal text={words.mayNotAnyMore} />}
       {error !== undefined && <Problem error={error} onAgain={onChange} />}
+      {groups.error.value !== undefined && <Problem error={groups.error.value} onAgain={groups.load} />}
       {names.error.value !== undefined && <Problem error={names.error.value} onAgain={names.load} />}
       <p class="quiet" role="status">
         {said.value}
@@ -297,6 +304,7 @@ function ShareRow({ share, onGive, onTake }: ShareRowProps): JSX.Element {
 
 interface NewShareProps {
   readonly known: readonly string[]
+  readonly groups: readonly Group[]
   /** Needs none; empty: not known. */
   readonly owner: string
   readonly isFirst: boolean
@@ -304,8 +312,8 @@ interface NewShareProps {
 }
 
 /** Gives a role to somebody else. */
-function NewShare({ known, owner, isFirst, onGive }: NewShareProps): JSX.Element {
-  const whom = useSignal<'person' | (typeof GROUPS)[number]>('person')
+function NewShare({ known, groups, owner, isFirst, onGive }: NewShareProps): JSX.Element {
+  const whom = useSignal('person')
   const problem = useSignal('')
   const writes = useWrites()
   const isPerson = whom.value === 'person'
@@ -333,13 +341,18 @@ function NewShare({ known, owner, isFirst, onGive }: NewShareProps): JSX.Element
           <select
             value={whom.value}
             onChange={({ currentTarget }) => {
-              whom.value = currentTarget.value as typeof whom.value
+              whom.value = currentTarget.value
             }}
           >
             <option value="person">{words.person}</option>
-            {GROUPS.map(group => (
-              <option key={group} value={group}>
-                {words.all[group]}
+            {groups.map(group => (
+              <option key={group.group_id} value={principalOf(group)}>
+                {words.group(group.name)}
+              </option>
+            ))}
+            {ALL.map(all => (
+              <option key={all} value={all}>
+                {words.all[all]}
               </option>
             ))}
           </select>
@@ -397,7 +410,9 @@ function Refusal({ text }: { readonly text: string }): JSX.Element | null {
   )
 }
 
-/** @param principal - a group, or as somebody was called */
-function calledBy(principal: string): string {
-  return GROUPS.some(group => group === principal) ? nameOf({ principal, user: null }) : principal
+/** @param principal - a group, all, or as somebody was called */
+function calledBy(principal: string, groups: readonly Group[]): string {
+  const group = groups.find(it => principalOf(it) === principal)
+  if (group !== undefined) return words.group(group.name)
+  return ALL.some(all => all === principal) ? nameOf({ principal, user: null, group: null }) : principal
 }

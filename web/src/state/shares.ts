@@ -6,18 +6,26 @@ export type Sharing = Answer<'/v1/albums/{id}/shares'>
 /** What somebody was given. */
 export type Share = Sharing['shares'][number]
 export type ShareRole = Share['role']
+/** A group of people that somebody is in. */
+export type Group = Answer<'/v1/groups'>['groups'][number]
 
 /** From the least. */
 const ROLES: readonly ShareRole[] = ['viewer', 'contributor', 'manager']
 /** So many of them can be given to more than one person. */
 const FOR_MANY: Readonly<Record<string, number>> = { public: 1, everyone: 2 }
+const GROUP_PREFIX = 'group:'
 
 /** The last day that ends in a year of four digits wherever the browser is, as nodes take it. */
 export const DAY_MAX = '9999-12-30'
 
+/** @returns the group as one to whom something is given */
+export function principalOf({ group_id: id }: Pick<Group, 'group_id'>): string {
+  return GROUP_PREFIX + id
+}
+
 /** @returns what can be given to those, from the least */
 export function rolesFor(principal: string): readonly ShareRole[] {
-  return ROLES.slice(0, FOR_MANY[principal])
+  return ROLES.slice(0, principal.startsWith(GROUP_PREFIX) ? FOR_MANY.everyone : FOR_MANY[principal])
 }
 
 /** Whether somebody can give roles in an album, and take them away. */

@@ -17,6 +17,8 @@ export const words = {
   people: 'Who has access',
   nobody: 'Nobody else.',
   all: { everyone: 'Everyone who has an account', public: 'Everyone, also without an account' },
+  group: (name: string): string => `Group “${name}”`,
+  noGroup: 'A group that is deleted',
   unknown: 'Somebody this machine has not heard of yet',
   you: 'you',
   by: (names: readonly string[]): string => `given by ${names.join(', ')}`,
@@ -26,7 +28,7 @@ export const words = {
   roles: { viewer: 'Viewer', contributor: 'Contributor', manager: 'Manager' },
   does: { viewer: 'sees it', contributor: 'also adds photos', manager: 'also changes and shares it' },
   contested: 'Machines that were cut off from each other gave it different roles. The least counts.',
-  isVoid: 'This does not count: whoever gave it may not give it any more.',
+  isVoid: 'This does not count: whoever gave it may not give it any more, or the group is deleted.',
   isOver: 'This has ended. Choose another last day.',
   again: 'Give it again',
   end: 'Until',
@@ -50,6 +52,7 @@ export const words = {
 
 const PROBLEMS: Readonly<Record<string, string>> = {
   ERR_USER_NOT_FOUND: 'Nobody has an account with that name, or it is disabled.',
+  ERR_GROUP_NOT_FOUND: 'That group is deleted, or you are not in it any more.',
   ERR_FORBIDDEN:
     'You are no manager of this album any more, or only as long as that account is one. Its owner can do this.',
   ERR_BAD_PARAMETER:
@@ -62,7 +65,8 @@ export function refusal({ code, detail }: Pick<ApiError, 'code' | 'detail'>): st
 }
 
 /** @returns who was given it, for a person */
-export function nameOf({ principal, user }: Pick<Share, 'principal' | 'user'>): string {
+export function nameOf({ principal, user, group }: Pick<Share, 'principal' | 'user' | 'group'>): string {
   if (user !== null) return user.name ?? words.unknown
+  if (group !== null) return group.name === null ? words.noGroup : words.group(group.name)
   return principal === 'public' ? words.all.public : words.all.everyone
 }

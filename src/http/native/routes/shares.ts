@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { SheafError } from '../../../core/errors.js'
-import { type AlbumRole, type Grantee, granteeOf, parseGrantee, userIn } from '../../../domain/acl.js'
+import { type AlbumRole, type Grantee, granteeOf, groupIn, parseGrantee, userIn } from '../../../domain/acl.js'
 import type { Person } from '../../../domain/audience.js'
 import { type AlbumId, parseUserId, type UserId } from '../../../domain/ids.js'
 import { requireMayWithAlbum } from '../../../photos/albums/album-lookup.js'
@@ -27,7 +27,7 @@ type SharesContext = RouteContext & { readonly accounts: NonNullable<RouteContex
 
 /** To whom albums are open. */
 export function addShareRoutes(app: FastifyInstance, { shares, accounts, seenBy }: SharesContext): void {
-  const { users } = accounts
+  const { users, groups } = accounts
 
   const sharingJson = ({ owner, standing, mayShare, shares: given }: AlbumSharing): object => ({
     owner: owner === 'everyone' ? null : personJson(owner),
@@ -36,6 +36,7 @@ export function addShareRoutes(app: FastifyInstance, { shares, accounts, seenBy 
     shares: given.map(({ grantee, role, untilMs, givers, isContested, isInForce }) => ({
       principal: grantee,
       user: userOrNull(grantee),
+      group: groupOrNull(grantee),
       role,
       expires_at: timeOrNull(untilMs),
       given_by: givers.map(personJson),
@@ -47,6 +48,10 @@ export function addShareRoutes(app: FastifyInstance, { shares, accounts, seenBy 
   const userOrNull = (grantee: Grantee): object | null => {
     const id = userIn(grantee)
     return id === undefined ? null : personJson(id)
+  }
+  const groupOrNull = (grantee: Grantee): object | null => {
+    const id = groupIn(grantee)
+    return id === undefined ? null : { group_id: id, name: groups.nameOf(id) ?? null }
   }
   /** @throws `ERR_USER_NOT_FOUND` */
   const userCalled = (name: string): UserId => {

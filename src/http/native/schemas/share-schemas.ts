@@ -11,13 +11,22 @@ const PRINCIPAL: Schema = {
   minLength: 1,
   maxLength: PRINCIPAL_CHARACTERS_MAX,
   description:
-    'the name or id of an account; `everyone`: who has an account, at most a contributor; `public`: who has none, too, a viewer at most',
+    'the name or id of an account; `group:` and the id of a group, at most a contributor; `everyone`: who has an account, at most ' +
+    'a contributor; `public`: who has none, too, a viewer at most',
   examples: ['everyone']
 }
 const PERSON = { user_id: PHOTO_ID, name: { ...nullable(TEXT), description: 'null: this node has not heard of it' } }
 const SHARE = object({
-  principal: { ...TEXT, description: '`user:` and an id, `everyone` or `public`' },
+  principal: { ...TEXT, description: '`user:` or `group:` and an id, `everyone` or `public`' },
   user: { ...object(PERSON), type: ['object', 'null'], description: 'null: it is more than one person' },
+  group: {
+    ...object({
+      group_id: PHOTO_ID,
+      name: { ...nullable(TEXT), description: 'null: it is deleted, or this node has not heard of it' }
+    }),
+    type: ['object', 'null'],
+    description: 'null: it is no group'
+  },
   role: { type: 'string', enum: GIVEN_ROLES },
   expires_at: nullable(TIME),
   given_by: array(object(PERSON)),
@@ -26,7 +35,10 @@ const SHARE = object({
     description:
       'different roles were given at the same time on nodes that were cut off from each other: the least counts'
   },
-  in_force: { type: 'boolean', description: 'false: it has ended, or whoever gave it may not give it any more' }
+  in_force: {
+    type: 'boolean',
+    description: 'false: it has ended, whoever gave it may not give it any more, or the group is deleted'
+  }
 })
 const SHARING = json(
   'to whom the album is open now',
@@ -55,7 +67,8 @@ export const sharesSchema: Schema = {
 
 export const shareSchema: Schema = {
   summary: 'Gives a role in an album, instead of the one that was given before',
-  description: 'Its owner and its managers can. A role counts while whoever gave it may give it.',
+  description:
+    'Its owner and its managers can, a group only if they are in it. A role counts while whoever gave it may give it.',
   tags: TAGS,
   rights: { needs: ['share'] },
   params: SHARE_PARAMS,
@@ -66,7 +79,7 @@ export const shareSchema: Schema = {
     },
     ['expires_at']
   ),
-  response: { 200: SHARING, ...problems(...NAMED, ...RECORD_WRITE) }
+  response: { 200: SHARING, ...problems(...NAMED, 'ERR_GROUP_NOT_FOUND', ...RECORD_WRITE) }
 }
 
 export const unshareSchema: Schema = {
