@@ -192,6 +192,8 @@ async function askForAll(
   for (const [method, template, operation] of operations) {
     if (template === '/events') continue // it never ends; its needs are held against the table as any other's
     const { 'x-sheaf-rights': rights } = operation
+    // what a guest uploads can go into the album of his link only, and this asks for others
+    if (principal.kind === 'link' && principal.gives.includes('upload') && rights.needs.includes('upload')) continue
     const bare = {
       ...operation,
       parameters: operation.parameters?.filter(({ in: place, required }) => place === 'path' || required) ?? []

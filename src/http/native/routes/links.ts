@@ -137,7 +137,7 @@ export function addLinkRoutes(app: FastifyInstance, context: LinksContext): void
   app.delete('/v1/links/open', { schema: closeLinksSchema }, async (request, reply) => {
     const headers = guests.cookies.clear(request.headers.cookie, isSecure(request))
     if (headers.length > 0) reply.header('set-cookie', headers)
-    reply.code(204)
+    return { status: 'closed' }
   })
 }
 

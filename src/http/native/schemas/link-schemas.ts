@@ -198,5 +198,5 @@ export const closeLinksSchema: Schema = {
   summary: 'Forgets all links that were opened',
   tags: TAGS,
   rights: { needs: [] },
-  response: { 204: { description: 'forgotten' }, ...problems() }
+  response: { 200: json('forgotten', object({ status: { type: 'string', const: 'closed' } })), ...problems() }
 }
