@@ -235,7 +235,15 @@ export class NodeServices implements Startable {
       )
     const unowned = (): Settings['unowned'] => this.accounts?.settings.unowned ?? 'everyone'
     const groupsOf = (id: UserId): readonly GroupGrantee[] => this.accounts?.groups.of(id) ?? []
-    this.viewers = new Viewers({ directory, clock, log, unowned, groupsOf })
+    this.viewers = new Viewers({
+      directory,
+      clock,
+      log,
+      unowned,
+      groupsOf,
+      links: this.accounts?.links,
+      isOpen: id => this.accounts?.users.isOpen(id) === true
+    })
     this.shares = new AlbumShares({
       directory,
       writer,

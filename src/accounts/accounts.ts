@@ -5,7 +5,7 @@ import type { Random } from '../core/random.js'
 import type { Directory } from '../directory/directory.js'
 import type { Doer } from '../domain/access.js'
 import { API_KEY_KIND, viewApiKey } from '../domain/api-key.js'
-import type { UserId } from '../domain/ids.js'
+import type { AlbumId, UserId } from '../domain/ids.js'
 import type { Signup } from '../domain/invite.js'
 import type { RecordKey } from '../domain/record.js'
 import { SESSION_KIND, viewSession } from '../domain/session-record.js'
@@ -16,6 +16,7 @@ import {
   type SettingsEdit,
   viewSettings
 } from '../domain/settings-record.js'
+import { LINK_KIND, type ShareLink, viewShareLink } from '../domain/share-link.js'
 import type { RecordWriter } from '../store/record-writer.js'
 import { AccountCatalog } from './account-catalog.js'
 import { ApiKeys } from './api-keys.js'
@@ -27,10 +28,11 @@ import { type HashingCost, Passwords } from './passwords.js'
 import { type Authenticated, Principals } from './principals.js'
 import { RecordLookup } from './record-lookup.js'
 import { Sessions } from './sessions.js'
+import { ShareLinks } from './share-links.js'
 import { Signups } from './signups.js'
 import type { TokenKey } from './token-keys.js'
 import { Tokens } from './tokens.js'
-import { SignupLimit, Tries } from './tries.js'
+import { FailureLimit, SignupLimit, Tries } from './tries.js'
 import { Users } from './users.js'
 
 export interface AccountsComponents {
@@ -70,6 +72,7 @@ export class Accounts implements Startable {
   readonly apiKeys: ApiKeys
   readonly invites: Invites
   readonly signups: Signups
+  readonly links: ShareLinks
   readonly tokens: Tokens
   readonly #components: AccountsComponents
   readonly #auth: AccountsInit['auth']
@@ -100,7 +103,17 @@ export class Accounts implements Startable {
         return key?.isDeleted === false ? key.userId : undefined
       }
     })
-    this.#owned = [ofSessions, ofKeys]
+    const linksOf = (ownerIn: (link: ShareLink) => UserId | AlbumId | undefined): OwnedRecords =>
+      new OwnedRecords(components, {
+        kind: LINK_KIND,
+        ownerIn: record => {
+          const link = viewShareLink(record)
+          return link?.isRevoked === false ? ownerIn(link) : undefined
+        }
+      })
+    const ofMakers = linksOf(({ by }) => by)
+    const ofAlbums = linksOf(({ album }) => album)
+    this.#owned = [ofSessions, ofKeys, ofMakers, ofAlbums]
     const shared = { ...components, lookup, catalog: this.#catalog, tokens: this.tokens, passwords }
     this.#principals = new Principals(shared)
     this.users = new Users({ ...shared, isOpenCluster })
@@ -111,6 +124,7 @@ export class Accounts implements Startable {
     this.sessions = new Sessions({ ...shared, owned: ofSessions, tries, principals: this.#principals }, init)
     this.apiKeys = new ApiKeys({ ...shared, owned: ofKeys })
     this.invites = new Invites(shared)
+    this.links = new ShareLinks({ ...shared, ofMakers, ofAlbums, tries, failures: new FailureLimit({ clock }) })
     const limit = new SignupLimit({ clock })
     this.signups = new Signups({ catalog: this.#catalog, users: this.users, invites: this.invites, limit }, init)
   }
@@ -154,6 +168,7 @@ export class Accounts implements Startable {
     await this.groups.leaveAll(id, heir)
     await this.sessions.endOthers(id)
     for (const key of this.apiKeys.list(id)) await this.apiKeys.remove(id, key.id)
+    await this.links.removeAll(id)
     await this.users.wipe(id)
   }
 

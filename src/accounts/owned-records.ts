@@ -1,31 +1,33 @@
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import type { Directory } from '../directory/directory.js'
-import type { UserId } from '../domain/ids.js'
+import type { AlbumId, UserId } from '../domain/ids.js'
 import type { DirectoryRecord } from '../domain/record.js'
 
 /** Of all accounts together, of one kind. */
 const HELD_MAX = 200_000
+
+type Owner = UserId | AlbumId
 
 export interface OwnedRecordsComponents {
   readonly directory: Pick<Directory, 'onChange' | 'onOpaque' | 'records' | 'lookUp'>
   readonly log: Logger
 }
 
-/** Which records of a kind belong to whom, in memory: sessions and API keys are looked up by account, too. */
+/** Which records of a kind belong to which account, or album, in memory: sessions, API keys and links are looked up by that, too. */
 export class OwnedRecords implements Startable {
   readonly #components: OwnedRecordsComponents
   readonly #kind: string
-  readonly #ownerIn: (record: DirectoryRecord) => UserId | undefined
-  readonly #owners = new Map<string, UserId>()
-  readonly #ids = new Map<UserId, Set<string>>()
+  readonly #ownerIn: (record: DirectoryRecord) => Owner | undefined
+  readonly #owners = new Map<string, Owner>()
+  readonly #ids = new Map<Owner, Set<string>>()
   #isFull = false
   #unsubscribe = (): void => {}
 
   /** @param init.ownerIn - undefined for what lives no more */
   constructor(
     components: OwnedRecordsComponents,
-    init: { readonly kind: string; readonly ownerIn: (record: DirectoryRecord) => UserId | undefined }
+    init: { readonly kind: string; readonly ownerIn: (record: DirectoryRecord) => Owner | undefined }
   ) {
     this.#components = components
     this.#kind = init.kind
@@ -53,8 +55,8 @@ export class OwnedRecords implements Startable {
     this.#unsubscribe()
   }
 
-  /** @returns the ids of an account's records */
-  of(owner: UserId): readonly string[] {
+  /** @returns the ids of the records of an account, or an album */
+  of(owner: Owner): readonly string[] {
     return [...(this.#ids.get(owner) ?? [])]
   }
 
@@ -63,7 +65,8 @@ export class OwnedRecords implements Startable {
     const owner = record && this.#ownerIn(record)
     if (owner === undefined) return
     if (this.#owners.size >= HELD_MAX) {
-      if (!this.#isFull) this.#components.log.warn({ kind: this.#kind }, 'more sessions or API keys than can be listed')
+      if (!this.#isFull)
+        this.#components.log.warn({ kind: this.#kind }, 'more sessions, API keys or links than can be listed')
       this.#isFull = true
       return
     }

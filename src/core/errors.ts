@@ -76,6 +76,9 @@ export const ERROR_CODES = {
   ERR_SESSION_NOT_FOUND: 'the account has no session with that id',
   ERR_API_KEY_NOT_FOUND: 'the account has no API key with that id',
   ERR_TOO_MANY_API_KEYS: 'the account has 100 API keys, and no more can be made; delete one',
+  ERR_LINK_NOT_FOUND: 'there is no such link, or it has ended or was withdrawn; ask whoever has sent it',
+  ERR_LINK_PASSWORD: 'the link needs a password',
+  ERR_TOO_MANY_LINKS: 'the account has 500 links, and no more can be made; delete some',
   ERR_QUOTA_EXCEEDED:
     'the account has as much as it may have; delete photos and empty the trash, or ask an administrator for more',
   // disk

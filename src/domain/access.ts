@@ -73,7 +73,8 @@ export interface NewAccess {
 
 /** For so long a closed account can be opened again. */
 const CLOSING_MS = 7 * 86_400_000
-const PHC_CHARACTERS_MAX = 256
+/** Of a hashed password, as a PHC string. */
+export const PHC_CHARACTERS_MAX = 256
 const CREDENTIAL = new RegExp(
   `^([0-9]{1,15}\\.[0-9]{1,5})-([0-9a-f]{16}(?:[0-9a-f]{${2 * LIFE_BYTES}})?)-([1-9][0-9]{0,14})$`
 )

@@ -24,7 +24,7 @@ import {
   granteeOf,
   inForce
 } from './acl.js'
-import { type AlbumId, parseAlbumId, parseUserId, type UserId } from './ids.js'
+import { type AlbumId, type LinkId, parseAlbumId, parseUserId, type UserId } from './ids.js'
 import type { Photo } from './photo.js'
 import type { Settings } from './settings-record.js'
 
@@ -36,8 +36,20 @@ export interface Person {
   readonly groups?: readonly GroupGrantee[]
 }
 
-/** Somebody who looks for photos: one with an account, or one of those without. */
-export type Onlooker = Person | 'public'
+/** Somebody who looks for photos: one with an account, or one of those without, or one who has come by share links. */
+export type Onlooker = Person | Guest | 'public'
+
+/** Somebody without an account who has opened share links. */
+export interface Guest {
+  readonly links: readonly OpenedLink[]
+}
+
+/** A share link that somebody has opened, by the password that it had then. */
+export interface OpenedLink {
+  readonly id: LinkId
+  /** See `ShareLink`. */
+  readonly proof: string
+}
 
 /** Whose an album is, and who else may do what with it. */
 export interface AlbumAudience {
@@ -61,8 +73,12 @@ export interface Sharing {
 
 /** `add`: put own photos into it; `edit`: title, cover, taking photos out; `share`: who has which role. */
 export type AlbumAct = 'see' | 'add' | 'edit' | 'share' | 'delete'
-/** `give`: put it into albums. */
-export type PhotoAct = 'see' | 'edit' | 'give' | 'delete'
+/**
+ * `see` the picture, know the `facts`, that is what cameras and people say of it, get the `original`; these three are one but for
+ * those who come by a link. `give`: put it into albums.
+ */
+export type PhotoAct = SeeingAct | 'edit' | 'give' | 'delete'
+export type SeeingAct = 'see' | 'facts' | 'original'
 
 /** Whom a photo belongs to that nobody with an account has uploaded, where a text says it. */
 export const NOBODY = '-'
@@ -201,13 +217,17 @@ export function mayWithPhoto(
   if (person !== undefined && belongsTo === person.userId) return true
   if (person !== undefined && belongsTo === 'everyone') {
     if (act === 'delete') return person.role === 'admin'
-    if (act === 'see' || person.role !== 'guest') return true
+    if (isSeeing(act) || person.role !== 'guest') return true
   }
-  if (act !== 'see' && act !== 'edit') return false
+  if (!isSeeing(act) && act !== 'edit') return false
   return albums.some(id => {
     const album = sharing.albumOf(id)
-    return album !== undefined && isAtLeast(standingIn(album, person), act === 'see' ? 'viewer' : 'manager')
+    return album !== undefined && isAtLeast(standingIn(album, person), isSeeing(act) ? 'viewer' : 'manager')
   })
+}
+
+export function isSeeing(act: PhotoAct): act is SeeingAct {
+  return act === 'see' || act === 'facts' || act === 'original'
 }
 
 /** @returns whose photos that one may delete, and so sees in the trash: ids of accounts, or {@link NOBODY} */

@@ -1,3 +1,5 @@
+import type { PhotoId } from './ids.js'
+
 /** Leaves room for a suffix, `.json` and the temporary name in the 255 bytes of most file systems. */
 const STEM_BYTES_MAX = 150
 /** Names that Windows keeps for devices. */
@@ -15,6 +17,11 @@ export function fileName(name: string, extension: string | false): { readonly st
     stem: fileStem(given === undefined ? clean : clean.slice(0, -given.length)),
     suffix: given ?? (extension === false ? '' : `.${extension}`)
   }
+}
+
+/** @returns what a photo is called by those who are told nothing of it */
+export function neutralName(id: PhotoId): string {
+  return `photo-${id.slice(-8)}`
 }
 
 /** @returns text that can be part of a name on every file system */

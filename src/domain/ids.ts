@@ -5,7 +5,7 @@
  *   NodeId   libp2p peer id of the node's Ed25519 key (base58, "12D3Koo…"); 32-byte public key in superblocks
  *   ActorId  epoch of one process lifetime: random 64 bits as 16 lower-case hex digits; the actor of vector clocks
  *   PhotoId  UUID (version 7 when made by Sheaf), 36 characters, lower case; 16 bytes
- *   AlbumId  as PhotoId, of an album; so are UserId, GroupId, SessionId, ApiKeyId and InviteId
+ *   AlbumId  as PhotoId, of an album; so are UserId, GroupId, SessionId, ApiKeyId, InviteId and LinkId
  *   VolumeId "<epoch>-<sequence>", sequence decimal from 1; the superblock binds it to its origin with a signature
  *   Cookie   128 random bits, 32 lower-case hex digits
  *
@@ -27,6 +27,7 @@ export type GroupId = Branded<'GroupId'>
 export type SessionId = Branded<'SessionId'>
 export type ApiKeyId = Branded<'ApiKeyId'>
 export type InviteId = Branded<'InviteId'>
+export type LinkId = Branded<'LinkId'>
 export type VolumeId = Branded<'VolumeId'>
 export type Cookie = Branded<'Cookie'>
 
@@ -78,6 +79,11 @@ export function parseApiKeyId(text: string): ApiKeyId | undefined {
 /** @param text - a UUID of any version in any case */
 export function parseInviteId(text: string): InviteId | undefined {
   return parsePhotoId(text) as string | undefined as InviteId | undefined
+}
+
+/** @param text - a UUID of any version in any case */
+export function parseLinkId(text: string): LinkId | undefined {
+  return parsePhotoId(text) as string | undefined as LinkId | undefined
 }
 
 export function photoIdBytes(id: PhotoId): Uint8Array {

@@ -75,5 +75,11 @@ export const API_KEYS_MAX = 100
 export const INVITES_MAX = 100
 /** How long an invite may be used at most, days. */
 export const INVITE_DAYS_MAX = 90
+/** Share links of an account that are not withdrawn. */
+export const LINKS_MAX = 500
+/** Photos that one share link can show by naming them. */
+export const LINKED_PHOTOS_MAX = 500
+/** Share links that a browser has open at once. */
+export const OPENED_LINKS_MAX = 8
 /** Photos that can be changed at once by naming what they are found by; 16 bytes of memory each. */
 export const SELECTED_PHOTOS_MAX = 1_000_000

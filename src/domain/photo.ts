@@ -5,8 +5,8 @@
  *   version   –                        size, sha256 (32 bytes), content_type, cookie (16 bytes), logical_volume,
  *                                      chunk_bytes (absent: one needle), name, caption?, rating?, taken_at? (a person's:
  *                                      ms, offset?, precision), place? (a person's: latitude,
- *                                      longitude, altitude?), attributes?, owner? (id of the user who uploaded it), idempotency?
- *                                      (32 bytes), born? (hlc of the first version; absent in that one)
+ *                                      longitude, altitude?), attributes?, owner? (id of the user who uploaded it),
+ *                                      by? (link:<id>: uploaded by that share link), idempotency? (32 bytes), born? (hlc of the first version; absent in that one)
  *   tags      tag                      –
  *   albums    album                    –: its id, see album.ts, or a label of its own
  *   marks     favourite, archived      –
@@ -75,6 +75,7 @@ const IMMUTABLE_FIELDS = [
   'logical_volume',
   'chunk_bytes',
   'owner',
+  'by',
   'idempotency',
   'born'
 ]
@@ -170,6 +171,7 @@ export interface NewPhoto extends PhotoFacts {
   readonly setTakenAt?: TakenAt | undefined
   readonly file?: FileFacts | undefined
   readonly owner?: UserId | undefined
+  readonly by?: string | undefined
   readonly idempotency?: string | undefined
   readonly tags?: readonly string[] | undefined
   readonly albums?: readonly string[] | undefined
@@ -340,6 +342,7 @@ export function createChanges(birth: NewPhoto): Change[] {
     rating: birth.rating,
     taken_at: birth.setTakenAt && setTakenAtFields(birth.setTakenAt),
     owner: birth.owner,
+    by: birth.by,
     idempotency: birth.idempotency === undefined ? undefined : Buffer.from(birth.idempotency, 'hex')
   })
   return [

@@ -1,5 +1,6 @@
 import type { Role } from './access.js'
 import type { ApiKeyScope } from './api-key.js'
+import type { OpenedLink } from './audience.js'
 import type { ApiKeyId, SessionId, UserId } from './ids.js'
 
 /**
@@ -8,8 +9,17 @@ import type { ApiKeyId, SessionId, UserId } from './ids.js'
  * - `anonymous`: sends nothing that names anybody
  * - `operator`: can read the data folder of the node, and so has its token
  * - `user`: has an account
+ * - `link`: has none, and has opened share links
  */
-export type Principal = { readonly kind: 'anonymous' } | { readonly kind: 'operator' } | UserPrincipal
+export type Principal = { readonly kind: 'anonymous' } | { readonly kind: 'operator' } | UserPrincipal | LinkPrincipal
+
+export interface LinkPrincipal {
+  readonly kind: 'link'
+  /** Those in force; at least one. */
+  readonly links: readonly OpenedLink[]
+  /** What some of these give beside reading. */
+  readonly gives: readonly ('download' | 'upload')[]
+}
 
 export interface UserPrincipal {
   readonly kind: 'user'

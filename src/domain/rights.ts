@@ -3,12 +3,13 @@ import type { ApiKeyScope } from './api-key.js'
 import type { Principal } from './principal.js'
 
 /**
- * What requests can do with a node: `share` says to whom albums are open; `account` is about one's own account, `accounts` about those of others as well; `jobs` follows
+ * What requests can do with a node: `download` gets originals, `share` says to whom albums are open; `account` is about one's own account, `accounts` about those of others as well; `jobs` follows
  * and stops what was begun, by its id; `watch` looks at the node and its cluster, `maintain` starts work that loses nothing, `operate`
  * starts work that does, or that changes who the members are; `metrics` reads figures.
  */
 export const RIGHTS = [
   'read',
+  'download',
   'upload',
   'edit',
   'delete',
@@ -32,12 +33,22 @@ export interface Needs {
 
 const NONE: ReadonlySet<Right> = new Set()
 /** While there are no accounts, everybody who reaches the node may do all but what only its operator may. */
-const OPEN: ReadonlySet<Right> = new Set(['read', 'upload', 'edit', 'delete', 'jobs', 'watch', 'maintain', 'metrics'])
+const OPEN: ReadonlySet<Right> = new Set([
+  'read',
+  'download',
+  'upload',
+  'edit',
+  'delete',
+  'jobs',
+  'watch',
+  'maintain',
+  'metrics'
+])
 /** Who can read the data folder of a node may do all with it, but log in as nobody: photos are for people. */
 const OPERATOR: ReadonlySet<Right> = new Set(['account', 'accounts', 'jobs', 'watch', 'maintain', 'operate', 'metrics'])
 const OPEN_OPERATOR: ReadonlySet<Right> = new Set([...OPEN, ...OPERATOR])
 
-const OF_GUESTS: readonly Right[] = ['read', 'account']
+const OF_GUESTS: readonly Right[] = ['read', 'download', 'account']
 const OF_USERS: readonly Right[] = [...OF_GUESTS, 'upload', 'edit', 'delete', 'share', 'jobs']
 const BY_ROLE: Readonly<Record<Role, ReadonlySet<Right>>> = {
   guest: new Set(OF_GUESTS),
@@ -48,7 +59,7 @@ const BY_ROLE: Readonly<Record<Role, ReadonlySet<Right>>> = {
 
 /** Nothing that has to do with accounts, or with who sees what: a key that leaks must not make another one, nor open an album. */
 const BY_SCOPE: Readonly<Record<ApiKeyScope, readonly Right[]>> = {
-  read: ['read'],
+  read: ['read', 'download'],
   write: ['edit', 'delete', 'jobs'],
   upload: ['upload'],
   metrics: ['metrics'],
@@ -62,6 +73,8 @@ export function rightsOf(principal: Principal, needsAccount: boolean): ReadonlyS
       return needsAccount ? NONE : OPEN
     case 'operator':
       return needsAccount ? OPERATOR : OPEN_OPERATOR
+    case 'link':
+      return new Set<Right>(['read', ...principal.gives])
     case 'user': {
       const ofRole = BY_ROLE[principal.role]
       if ('session' in principal.via) return ofRole

@@ -10,6 +10,7 @@ import { PHOTO_KIND, PURGE_WANTED } from './photo.js'
 import type { DirectoryRecord, RecordKey } from './record.js'
 import { SESSION_KIND } from './session-record.js'
 import { SETTINGS_KIND } from './settings-record.js'
+import { LINK_KIND } from './share-link.js'
 import { USER_KIND } from './user.js'
 
 /** Without records of these kinds nobody would know who is a member, where bytes stand, or who may do what. */
@@ -24,7 +25,7 @@ const KEPT_KINDS: ReadonlySet<string> = new Set([
 ])
 
 /** What people end, and what never begins again: somebody may have ended it because another one has it. */
-const ENDED_KINDS: ReadonlySet<string> = new Set([SESSION_KIND, API_KEY_KIND, INVITE_KIND, GROUP_KIND])
+const ENDED_KINDS: ReadonlySet<string> = new Set([SESSION_KIND, API_KEY_KIND, INVITE_KIND, GROUP_KIND, LINK_KIND])
 
 /** What people delete or end. */
 const DELETED_KINDS: ReadonlySet<string> = new Set([PHOTO_KIND, ALBUM_KIND, ...ENDED_KINDS])
@@ -50,7 +51,7 @@ export interface EndedLife {
 
 /**
  * The life that a tombstone has ended, and that a grave will end for good once the undo period is over. Only photos, albums,
- * groups, sessions, API keys and invites are buried; what became of members, volumes and people is kept.
+ * groups, sessions, API keys, invites and share links are buried; what became of members, volumes and people is kept.
  *
  * @returns undefined for what is not deleted, and for what is never buried
  */

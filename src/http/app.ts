@@ -5,6 +5,7 @@ import { invariant } from '../core/invariant.js'
 import type { Principal } from '../domain/principal.js'
 import type { Photos } from '../photos/photos.js'
 import type { HttpComponents, HttpInit } from './native/components.js'
+import { GuestLinks } from './native/guest-links.js'
 import { HotPath } from './native/hot-path.js'
 import { discardBody, readJson } from './native/json-body.js'
 import { addOpenApi } from './native/openapi.js'
@@ -26,6 +27,7 @@ import { addInviteRoutes } from './native/routes/invites.js'
 import { addLaidOutRoutes } from './native/routes/laid-out.js'
 import { addLegacyRoutes } from './native/routes/legacy.js'
 import { addLibraryRoutes } from './native/routes/library.js'
+import { addLinkRoutes } from './native/routes/links.js'
 import { addLogLevelRoute } from './native/routes/log-level.js'
 import { addMetricsRoute, METRICS_ROUTE } from './native/routes/metrics.js'
 import { addNodeRoutes } from './native/routes/node.js'
@@ -46,6 +48,7 @@ import { ClientErrors } from './wire/client-errors.js'
 import { Forwarded } from './wire/forwarded.js'
 import { openGates } from './wire/gate.js'
 import { HostGuard } from './wire/host-guard.js'
+import { LinkCookies } from './wire/link-cookies.js'
 import { createNodeServer, type NodeServerComponents } from './wire/node-server.js'
 import { Principals } from './wire/principals.js'
 import { RequestBodies } from './wire/request-bodies.js'
@@ -71,8 +74,17 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   const guard = new HostGuard([init.hostName, ...(init.allowHosts ?? [])])
   const forwarded = new Forwarded(init.trustProxies ?? [])
   const cookie = accounts && new SessionCookie(accounts.tokens.tags)
-  const principals = new Principals({ forwarded, accounts, cookie }, init)
-  const photosOf = (principal: Principal): Pick<Photos, 'openHot'> => photos.as(viewerOf(components, principal))
+  const links =
+    accounts &&
+    new GuestLinks({
+      viewers: components.viewers,
+      albums,
+      links: accounts.links,
+      cookies: new LinkCookies(accounts.tokens.tags[0] ?? ''),
+      forwarded
+    })
+  const principals = new Principals({ forwarded, accounts, cookie, guestIn: links?.guestIn }, init)
+  const photosOf = (principal: Principal): Pick<Photos, 'openHot'> => photos.as(viewerOf(components, { principal }))
   const hotPath = new HotPath({ photosOf, guard, ids, principals })
   const refusals = new Refusals(
     { clock, log, onProblem, forwarded },
@@ -153,11 +165,12 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   addNodeRoutes(app, context)
   addClusterRoutes(app, context)
   addSessionRoutes(app, context)
-  if (accounts !== undefined) {
+  if (accounts !== undefined && links !== undefined) {
     addAccountRoutes(app, { ...context, accounts })
     addInviteRoutes(app, { ...context, accounts })
     addShareRoutes(app, { ...context, accounts })
     addGroupRoutes(app, { ...context, accounts })
+    addLinkRoutes(app, { ...context, accounts, links })
   }
   addLaidOutRoutes(app, context)
   addArchiveRoutes(app, context)

@@ -118,7 +118,7 @@ export class LibraryLists {
   }
 
   async labels(field: LabelField, query: LabelsQuery): Promise<LabelPage> {
-    const audiences = await this.#viewer.audiences()
+    const audiences = await this.#viewer.audiences('facts')
     const labels = await this.#components.directory.labels(field, { ...query, audiences, limit: query.limit + 1 })
     const page = labels.slice(0, query.limit)
     return { labels: page, nextAfter: labels.length > page.length ? page.at(-1)?.name : undefined }
@@ -162,7 +162,7 @@ export class LibraryLists {
 
   async #listFiltersOf(query: ListFilters): Promise<Filters | undefined> {
     const filters = filtersOf(query, this.#components.directory, this.#albums)
-    return filters && { ...filters, audiences: await this.#viewer.audiences() }
+    return filters && { ...filters, audiences: await this.#viewer.audiences('facts') }
   }
 
   #filtersOf(query: ListFilters): Promise<Filters | undefined> {
@@ -173,6 +173,7 @@ export class LibraryLists {
   async stats(signal?: AbortSignal): Promise<LibraryStats> {
     const { directory } = this.#components
     const audiences = await this.#viewer.audiences()
+    const facts = await this.#viewer.audiences('facts')
     if (!isTermOf(directory.language, 'emptied')) throw new SheafError('ERR_INDEX_BUILDING')
     const { buckets } = await this.timeline({}, signal)
     const months = new Map<string, number>()
@@ -180,18 +181,18 @@ export class LibraryLists {
       const month = from.slice(0, MONTH_LENGTH)
       months.set(month, (months.get(month) ?? 0) + count)
     }
-    const countsOf = (name: string): Promise<ReadonlyMap<string, number>> =>
-      directory.countsOf(name, STATS_TYPES_MAX, audiences)
-    const countOf = async (term: string): Promise<number> =>
-      audiences === undefined ? directory.count(term) : directory.countFor(term, audiences)
+    const countsOf = (name: string, seen = audiences): Promise<ReadonlyMap<string, number>> =>
+      directory.countsOf(name, STATS_TYPES_MAX, seen)
+    const countOf = async (term: string, seen = audiences): Promise<number> =>
+      seen === undefined ? directory.count(term) : directory.countFor(term, seen)
     // of a type its first part is counted, too
     const isWhole = ([type]: readonly [string, number]): boolean => type.includes('/')
     return {
       counts: {
         photos: await countOf('all'),
         entries: await countOf(ENTRY),
-        favourites: await countOf('favourite'),
-        archived: await countOf('archived'),
+        favourites: await countOf('favourite', facts),
+        archived: await countOf('archived', facts),
         trash: this.#countTrash('trash'),
         emptied: this.#countTrash('emptied'),
         albums: await this.#countAlbums()
@@ -199,7 +200,7 @@ export class LibraryLists {
       kinds: await countsOf('kind'),
       types: new Map([...(await countsOf('type'))].filter(isWhole)),
       states: await countsOf('state'),
-      ratings: await countsOf('rating'),
+      ratings: await countsOf('rating', facts),
       months
     }
   }

@@ -1,5 +1,6 @@
 import type { Filters } from '../directory/cursor.js'
 import { isTermOf } from '../directory/term-index.js'
+import type { SeeingAct } from '../domain/audience.js'
 import { parseUserId, type UserId } from '../domain/ids.js'
 import { RATING_MAX } from '../domain/limits.js'
 import { type Moment, parseMoment } from '../domain/moment.js'
@@ -7,7 +8,7 @@ import { MARKS } from '../domain/photo.js'
 import { ENTRY, type IndexLanguage } from '../domain/terms.js'
 import { type AlbumNames, labelsCalled } from './albums/album-names.js'
 import { badField } from './photo-rules.js'
-import type { ListFilters } from './photo-types.js'
+import type { ListFilters, ListQuery } from './photo-types.js'
 
 /** Words that are looked for at most, the first ones; and of a camera, and a place. */
 const SOUGHT_WORDS_MAX = 32
@@ -67,6 +68,12 @@ export function filtersOf(query: ListFilters, index: AskedIndex, albums: AlbumNa
   const fromMs = from === undefined ? undefined : requireMoment('from', from).fromMs
   const toMs = to === undefined ? undefined : requireMoment('to', to).toMs
   return { terms, words, anyOf, order: sort, fromMs, toMs }
+}
+
+/** @returns what one has to see of photos to ask for some by these: by what is found out of them, or said, their facts */
+export function actOfFilters({ album, type, kind, state, sort, ...facts }: ListFilters): SeeingAct {
+  const { limit: _, cursor: __, count: ___, ...asked }: ListQuery = facts
+  return sort === 'taken' || Object.values(asked).some(value => value !== undefined) ? 'facts' : 'see'
 }
 
 /** @param owners - whose photos are wanted; undefined: everybody's. @returns what the trash, or what it was emptied of, asks the directory for */

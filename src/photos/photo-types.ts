@@ -59,6 +59,8 @@ export interface UploadOptions extends BodyOptions, FileStatements {
   readonly idempotencyKey?: string | undefined
   /** Whose it is; undefined: nobody's who has an account. */
   readonly owner?: UserId | undefined
+  /** By whom, if not by the owner. */
+  readonly by?: string | undefined
 }
 
 /** How many nodes hold a photo, as far as this one knows: the only source of `copies` in receipts, metadata and lists. */
@@ -123,6 +125,8 @@ export interface ListedPhoto {
   readonly owner: PhotoOwner | undefined
   /** See {@link PhotoCopies.of}; of the original. */
   readonly copies: number
+  /** Whoever asks is shown the picture, and told nothing else of it. */
+  readonly isBare?: true
 }
 
 export interface PhotoMeta extends ListedPhoto {

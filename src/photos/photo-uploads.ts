@@ -27,7 +27,7 @@ const IDEMPOTENCY_MS = 24 * 3_600_000
 /** One key has several uploads only after a network partition; any of them is a valid answer. */
 const SAME_KEY_MAX = 16
 /** The recipe of a size that a client made: there is nothing to compare it with. */
-const CLIENT_RECIPE = 'client'
+export const CLIENT_RECIPE = 'client'
 
 export interface PhotoUploadsComponents {
   readonly store: NeedleStore
@@ -59,7 +59,10 @@ interface CheckedOptions extends ReturnType<typeof checkStatements> {
   /** Hex, see {@link idempotencyOf}. */
   readonly idempotency: string | undefined
   readonly owner: UserId | undefined
+  readonly by: string | undefined
   readonly minCopies: number
+  /** Throws where the albums are not open to whoever uploads any more. */
+  readonly requireAlbums: () => void
 }
 
 /** Stores bodies as new photos, or as further sizes of photos. */
@@ -153,6 +156,7 @@ export class PhotoUploads {
         requireEpoch(actor, epoch)
         drafts.push(manifestDraft({ cookie }, { ...blob, size, sha256, chunkBytes }))
       }
+      checked.requireAlbums()
       await writer.create(blob.id, createChanges({ ...checked, ...born, chunkBytes }), drafts)
       return { stored: { photoId: blob.id, ...born }, bytes: { ...blob, size, sha256, chunkBytes } }
     })
@@ -173,17 +177,21 @@ export class PhotoUploads {
   }
 
   #check(
-    { filename, tags, albums, idempotencyKey, owner, minCopies, ...statements }: UploadOptions,
+    { filename, tags, albums, idempotencyKey, owner, by, minCopies, ...statements }: UploadOptions,
     labelsOf: (albums: readonly string[]) => readonly string[]
   ): CheckedOptions {
     const name = nameOf(filename)
+    const labels = labelsOf(checkLabels('albums', albums))
     return {
       ...checkStatements(statements, name, this.#components.clock.now()),
       name,
       tags: checkLabels('tags', tags),
-      albums: labelsOf(checkLabels('albums', albums)),
-      idempotency: idempotencyKey === undefined ? undefined : idempotencyOf(checkIdempotencyKey(idempotencyKey), owner),
+      albums: labels,
+      idempotency:
+        idempotencyKey === undefined ? undefined : idempotencyOf(checkIdempotencyKey(idempotencyKey), by ?? owner),
       owner,
+      by,
+      requireAlbums: () => void labelsOf(labels),
       minCopies: checkMinCopies(minCopies ?? this.#init.minCopies)
     }
   }
@@ -218,8 +226,8 @@ export class PhotoUploads {
  *
  * @param key - printable ASCII
  */
-function idempotencyOf(key: string, owner: UserId | undefined): string {
-  return hash('sha256', owner === undefined ? key : `${owner}\0${key}`, 'hex')
+function idempotencyOf(key: string, user: string | undefined): string {
+  return hash('sha256', user === undefined ? key : `${user}\0${key}`, 'hex')
 }
 
 function storedUpload(photo: Photo, alt: AltKey): StoredUpload {

@@ -4,7 +4,7 @@ import { finished } from 'node:stream/promises'
 import { extension } from 'mime-types'
 import { ZipFile } from 'yazl'
 import { SheafError } from '../core/errors.js'
-import { fileName } from '../domain/file-name.js'
+import { fileName, neutralName } from '../domain/file-name.js'
 import { hlcMs } from '../domain/hlc.js'
 import type { PhotoId } from '../domain/ids.js'
 import { ZIPPED_PHOTOS_MAX } from '../domain/limits.js'
@@ -72,7 +72,8 @@ export class PhotoZip {
       seen.add(photo.id)
       const content = await this.#photos.open(photo.id, 'orig').catch((error: unknown) => {
         if (!(error instanceof SheafError)) throw error
-        missing.push(`${photo.id} ${error.code} ${photo.name}\n`)
+        const name = error.code === 'ERR_FORBIDDEN' ? neutralName(photo.id) : photo.name
+        missing.push(`${photo.id} ${error.code} ${name}\n`)
       })
       if (content === undefined) continue
       const { size } = content.head

@@ -6,6 +6,7 @@ import { turn } from '../core/turn.js'
 import type { Directory } from '../directory/directory.js'
 import { albumsIn, type PhotoAct, photoAudience } from '../domain/audience.js'
 import { TAKEN_MS_MIN } from '../domain/date-text.js'
+import { neutralName } from '../domain/file-name.js'
 import { viewLooks } from '../domain/findings.js'
 import type { ActorId, Cookie, PhotoId, VolumeId } from '../domain/ids.js'
 import { DIGESTS_MAX, LOOKUP_IDS_MAX } from '../domain/limits.js'
@@ -23,7 +24,7 @@ import {
 import type { Motion, TakenAt } from '../domain/photo-facts.js'
 import { isVisual } from '../domain/photo-kind.js'
 import { conflictVersions, type DirectoryRecord, isLive } from '../domain/record.js'
-import { standsIn } from '../domain/size-states.js'
+import { SIZE_NAMES, standsIn } from '../domain/size-states.js'
 import { motionOf } from '../domain/traits.js'
 import type { LaidOut } from '../store/laid-out.js'
 import { blobOf, dataIdentity } from '../store/photo-needles.js'
@@ -36,7 +37,7 @@ import { BlobIntake } from './blob-intake.js'
 import { ByteBudget } from './byte-budget.js'
 import { DuplicateMerge, type MergeReport, type MergeRequest } from './duplicate-merge.js'
 import { findKnown } from './known-photos.js'
-import { filtersOf, trashFilters } from './list-filters.js'
+import { actOfFilters, filtersOf, trashFilters } from './list-filters.js'
 import type { CacheStats, PhotoCache } from './photo-cache.js'
 import { PhotoEdits, validatorsOf } from './photo-edits.js'
 import { NOBODY_KNOWN, type OwnerNames, ownerNamed } from './photo-owners.js'
@@ -63,7 +64,7 @@ import type {
   UploadOptions,
   UploadReceipt
 } from './photo-types.js'
-import { PhotoUploads } from './photo-uploads.js'
+import { CLIENT_RECIPE, PhotoUploads } from './photo-uploads.js'
 import { UNBOUNDED, type UploadQuotas } from './quotas.js'
 import type { UploadSpool } from './upload-spool.js'
 import { ALL_SEEING, requireMay, type Viewer } from './viewers/viewer.js'
@@ -73,6 +74,8 @@ const UPLOADS_IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024
 const READ_BACK_CHUNKS = 3
 const LIST_LIMIT = 50
 const LISTED_IN_A_TURN = 256
+/** What counts as made by a client where nothing was made. */
+const CLIENT_MADE = { recipe: CLIENT_RECIPE }
 const NOTHING_FOUND: PhotoPage = { photos: [], total: 0, isTotalExact: true, nextCursor: null }
 /** Photos that one call takes out of the trash. */
 const EMPTIED_MAX = 1_000
@@ -187,7 +190,9 @@ export class Photos {
    * `copies` are in the details), what the body and the store throw
    */
   upload(body: Body, options: UploadOptions): Promise<UploadReceipt> {
-    return this.#parts.uploads.upload(body, options, albums => this.#labelsToAdd(albums))
+    const guest = this.#viewer.guestUpload(labelsFor(this.#albums, options.albums ?? []))
+    const own = guest === undefined ? options : { ...options, albums: [guest.album], owner: guest.owner, by: guest.by }
+    return this.#parts.uploads.upload(body, own, albums => this.#labelsToAdd(albums))
   }
 
   /**
@@ -210,9 +215,10 @@ export class Photos {
     const known = await this.#ensureRecord(id)
     // No await between reading the record and `remember`: see PhotoCache.
     const photo = this.#openable(id, known, cookie)
-    const blob = blobOf(photo, alt) ?? (standsIn(photo) ? blobOf(photo, 'orig') : undefined)
+    const shown = this.#shownSize(photo, alt)
+    const blob = shown && blobOf(photo, shown)
     if (blob === undefined) throw missingSize(photo)
-    const head = headOf(photo, alt)
+    const head = this.#headOf(photo, shown ?? alt, alt)
     const [copy] = this.#parts.reader.copies(blob, 0)
     if (alt === 'orig' && blob.chunkBytes === 0 && (copy !== undefined || this.#parts.cache.has(blob, 0))) {
       this.#parts.cache.remember(head, blob, copy?.identity ?? dataIdentity(blob, 0), copy?.location)
@@ -229,6 +235,7 @@ export class Photos {
    */
   async openMotion(id: PhotoId, cookie?: Cookie): Promise<Content> {
     const photo = this.#openable(id, await this.#ensureRecord(id), cookie)
+    requireMay(this.#viewer, 'original', photo)
     const [motion, blob] = [motionOf(photo), blobOf(photo, 'orig')]
     if (motion === undefined || blob === undefined) throw missingMotion(photo)
     const source = await this.#parts.reader.source(blob)
@@ -236,6 +243,26 @@ export class Photos {
     const stream: Content['stream'] = (start, end) =>
       this.#parts.reader.stream(blob, motion.at + start, motion.at + end)
     return { head: headOfMotion(photo, motion), source, stream }
+  }
+
+  /**
+   * @returns which bytes are sent for a size: where it was not made since the original fits it, those, or, to whoever gets no
+   *   originals, the largest of those that were
+   * @throws `ERR_FORBIDDEN`
+   */
+  #shownSize(photo: Photo, alt: AltKey): AltKey | undefined {
+    if (alt === 'orig') requireMay(this.#viewer, 'original', photo)
+    if (alt === 'orig' || this.#viewer.may('original', photoAudience(photo)))
+      return photo.variants.has(alt) || alt === 'orig' ? alt : standsIn(photo) ? 'orig' : undefined
+    // what a client has made of it may tell all that the original tells
+    const isMade = (size: AltKey): boolean => (photo.variants.get(size) ?? CLIENT_MADE).recipe !== CLIENT_RECIPE
+    return SIZE_NAMES.slice(SIZE_NAMES.indexOf(alt)).find(isMade)
+  }
+
+  #headOf(photo: Photo, alt: AltKey, asked: AltKey): ContentHead {
+    const head = headOf(photo, alt)
+    const isBare = !this.#viewer.may('facts', photoAudience(photo))
+    return { ...head, alt: asked, ...(isBare && { name: neutralName(photo.id) }) }
   }
 
   /** @throws `ERR_PHOTO_NOT_FOUND`, also for a wrong cookie, `ERR_PHOTO_DELETED` */
@@ -259,7 +286,7 @@ export class Photos {
     const { requireCookie, cache } = this.#parts
     if (requireCookie) return undefined
     try {
-      return cache.openHot(idText, ({ audience }) => this.#viewer.may('see', audience))
+      return cache.openHot(idText, ({ audience }) => this.#viewer.may('original', audience))
     } catch (err) {
       if (err instanceof SheafError) return undefined // such as while the directory is being read: `open` reports it
       throw err
@@ -421,7 +448,9 @@ export class Photos {
 
   /** @throws `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED` */
   async conflicts(id: PhotoId): Promise<readonly PhotoConflict[]> {
-    const { record } = await this.#livePhoto(id)
+    const photo = await this.#livePhoto(id)
+    requireMay(this.#viewer, 'facts', photo)
+    const { record } = photo
     return conflictVersions(record).map((version, i) => conflictOf(viewPhoto(record, version), i + 1))
   }
 
@@ -441,7 +470,7 @@ export class Photos {
     const { limit = LIST_LIMIT, cursor, count } = query
     const filters = filtersOf(query, this.#parts.directory, this.#albums)
     if (filters === undefined) return NOTHING_FOUND
-    const audiences = await this.#viewer.audiences()
+    const audiences = await this.#viewer.audiences(actOfFilters(query))
     const { records, ...page } = await this.#parts.directory.query(
       { ...filters, audiences, limit, countsAll: count === 'exact', ...(cursor === undefined ? {} : { cursor }) },
       signal
@@ -529,7 +558,7 @@ export class Photos {
   async *dump(): AsyncGenerator<Omit<ListedPhoto, 'copies'>> {
     for await (const record of this.#parts.directory.records('photo')) {
       const photo = this.#viewOrSkip(record)
-      if (photo !== undefined && !photo.deleted && this.#sees(photo)) yield { photo, ...this.#namesIn(photo) }
+      if (photo !== undefined && !photo.deleted && this.#sees(photo)) yield { photo, ...this.#toldOf(photo) }
     }
   }
 
@@ -588,11 +617,16 @@ export class Photos {
   #listed(photo: Photo): ListedPhoto {
     const blob = blobOf(photo, 'orig')
     const copies = blob === undefined ? 0 : this.#parts.copies.of(blob)
-    return { photo, ...this.#namesIn(photo), copies }
+    return { photo, ...this.#toldOf(photo), copies }
   }
 
-  #namesIn({ albums, owner }: Photo): Pick<ListedPhoto, 'albums' | 'owner'> {
-    return { albums: this.#albums.namesOf(albums), owner: ownerNamed(this.#parts.owners, owner) }
+  #toldOf(photo: Photo): Pick<ListedPhoto, 'albums' | 'owner' | 'isBare'> {
+    const { knowsPeople } = this.#viewer
+    return {
+      albums: this.#albums.namesOf(photo.albums),
+      owner: knowsPeople ? ownerNamed(this.#parts.owners, photo.owner) : undefined,
+      ...(!this.#viewer.may('facts', photoAudience(photo)) && { isBare: true })
+    }
   }
 }
 

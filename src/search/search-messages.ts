@@ -15,10 +15,10 @@
  */
 import type { TraceParent } from '../core/tracing.js'
 import { ROLES } from '../domain/access.js'
-import type { Onlooker } from '../domain/audience.js'
+import type { Onlooker, OpenedLink } from '../domain/audience.js'
 import { DIMENSION_MAX, isUnit, type ModelId, parseModelId, type Space } from '../domain/features.js'
 import { FLOAT_BYTES, floatBytes, floatsFrom } from '../domain/floats.js'
-import { parseUserId, photoIdBytes, photoIdFrom } from '../domain/ids.js'
+import { parseLinkId, parseUserId, photoIdBytes, photoIdFrom } from '../domain/ids.js'
 import { decodeShards, encodeShards, SHARD_SET_BYTES, type ShardSet } from '../domain/shards.js'
 import { encodeMessage, invalidField, Message, traceOf } from '../network/rpc/message.js'
 import { NEIGHBORS_MAX, type Neighbor } from '../similarity/index/vector-index.js'
@@ -27,8 +27,10 @@ export const METHOD_SEARCH = 'similar.search'
 
 const MODEL_BYTES = 8
 const ID_BYTES = 16
-const VIEWER_CHARACTERS_MAX = 64
+/** More than an account takes, or as many links as a browser has open. */
+const VIEWER_CHARACTERS_MAX = 512
 const PUBLIC = 'public'
+const LINKS = 'links'
 
 export interface VectorQuery {
   readonly model: ModelId
@@ -108,7 +110,9 @@ export function decodeAnswer(body: Uint8Array, k: number): ShardAnswer {
 }
 
 function textOf(onlooker: Onlooker): string {
-  return onlooker === PUBLIC ? PUBLIC : `${onlooker.userId} ${onlooker.role}`
+  if (onlooker === PUBLIC) return PUBLIC
+  if ('userId' in onlooker) return `${onlooker.userId} ${onlooker.role}`
+  return [LINKS, ...onlooker.links.map(({ id, proof }) => `${id}.${proof}`)].join(' ')
 }
 
 /** @throws `ERR_PEER_PROTOCOL` for one that this version does not know: what he sees cannot be told here */
@@ -116,11 +120,20 @@ function onlookerOf(message: Message): Onlooker | undefined {
   if (!message.has('viewer')) return undefined
   const text = message.text('viewer', VIEWER_CHARACTERS_MAX)
   if (text === PUBLIC) return PUBLIC
+  if (text.startsWith(`${LINKS} `)) return { links: text.split(' ').slice(1).map(openedLink) }
   const [id = '', name, ...more] = text.split(' ')
   const userId = parseUserId(id)
   const role = ROLES.find(known => known === name)
   if (userId === undefined || role === undefined || more.length > 0) throw invalidField('viewer')
   return { userId, role }
+}
+
+/** @throws `ERR_PEER_PROTOCOL` */
+function openedLink(text: string): OpenedLink {
+  const at = text.indexOf('.')
+  const id = parseLinkId(text.slice(0, at))
+  if (id === undefined) throw invalidField('viewer')
+  return { id, proof: text.slice(at + 1) }
 }
 
 function floatsOf(message: Message, name: string, countMax: number): Float32Array {

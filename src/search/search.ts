@@ -213,7 +213,7 @@ export class Search {
     const wanted = tag === undefined ? undefined : foldText(tag.trim())
     const isResult: Accept = (neighbor, photo) =>
       (wanted === undefined || photo.tags.some(own => foldText(own) === wanted)) &&
-      this.#viewer.may('see', photoAudience(photo)) &&
+      this.#viewer.may(wanted === undefined ? 'see' : 'facts', photoAudience(photo)) &&
       accept(neighbor, photo)
     let count = Math.min(NEIGHBORS_MAX, Math.ceil((k + MARGIN) / (await this.#tagShare(tag))))
     for (let round = 1; ; round++) {

@@ -183,7 +183,13 @@ async function searchFor(
 ): Promise<ShardAnswer> {
   const { onlooker } = query
   if (onlooker === undefined) return models.search(query, k)
-  const seen = await viewers.of(onlooker === 'public' ? undefined : onlooker).audiences()
+  const viewer =
+    onlooker === 'public'
+      ? viewers.of(undefined)
+      : 'links' in onlooker
+        ? viewers.of(undefined, onlooker.links)
+        : viewers.of(onlooker)
+  const seen = await viewer.audiences()
   return { ...(await models.search(query, k, seen)), isLimited: true }
 }
 

@@ -108,6 +108,8 @@ const OPERATIONS = [
   'delete /v1/groups/{id}/members/{user}',
   'delete /v1/invites/{id}',
   'delete /v1/keys/{id}',
+  'delete /v1/links/open',
+  'delete /v1/links/{id}',
   'delete /v1/sessions/{id}',
   'delete /v1/users/{id}',
   'get /',
@@ -150,6 +152,7 @@ const OPERATIONS = [
   'get /v1/groups/{id}',
   'get /v1/invites',
   'get /v1/keys',
+  'get /v1/links',
   'get /v1/sessions',
   'get /v1/tokens/keys',
   'get /v1/users',
@@ -161,6 +164,7 @@ const OPERATIONS = [
   'patch /photo/{id}/meta',
   'patch /v1/albums/{id}',
   'patch /v1/groups/{id}',
+  'patch /v1/links/{id}',
   'patch /v1/users/{id}',
   'post /duplicates/distinct',
   'post /duplicates/resolve',
@@ -191,6 +195,8 @@ const OPERATIONS = [
   'post /v1/groups',
   'post /v1/invites',
   'post /v1/keys',
+  'post /v1/links',
+  'post /v1/links/open',
   'post /v1/photos',
   'post /v1/photos/batch',
   'post /v1/photos/exists',
@@ -478,6 +484,18 @@ async function askForAccounts(): Promise<void> {
   await as(operator, 'PUT', share, album, { role: 'viewer' })
   await as(anna, 'GET', '/v1/albums/{id}/shares', album)
   await as(anna, 'DELETE', share, album)
+  const link = JSON.parse((await as(anna, 'POST', '/v1/links', '', { album, label: 'x' })).body.toString())
+  await as(anna, 'POST', '/v1/links', '', { album, expires_at: '2020-01-01T00:00:00Z' })
+  await as(anna, 'POST', '/v1/links', '', {})
+  await as(anna, 'GET', '/v1/links')
+  await as(anna, 'PATCH', '/v1/links/{id}', link.link.link_id, { password: 'correct horse', expires_at: null })
+  await as(anna, 'PATCH', '/v1/links/{id}', album, { download: false })
+  await ask('POST', '/v1/links/open', {}, '', { secret: link.secret })
+  await ask('POST', '/v1/links/open', {}, '', { secret: link.secret, password: 'correct horse' })
+  await ask('POST', '/v1/links/open', {}, '', { secret: 'x' })
+  await ask('DELETE', '/v1/links/open')
+  await as(anna, 'DELETE', '/v1/links/{id}', link.link.link_id)
+  await as(anna, 'DELETE', '/v1/links/{id}', album)
   await as(anna, 'PUT', '/v1/albums/{id}/owner', album, { user: 'nobody' })
   await as(anna, 'POST', '/v1/groups', '', { name: ' ' })
   const group = JSON.parse((await as(anna, 'POST', '/v1/groups', '', { name: 'Family' })).body.toString()).group_id

@@ -53,7 +53,7 @@ describe('what only the operator may do', () => {
 test('GET /session says what the page may do, and where the cluster is found when this node is gone', async () => {
   const session = async (authorization?: string): Promise<{ can: string[] }> =>
     JSON.parse((await ask('GET', '/session', undefined, authorization)).body.toString())
-  const everybody = ['read', 'upload', 'edit', 'delete', 'jobs', 'watch', 'maintain', 'metrics']
+  const everybody = ['read', 'download', 'upload', 'edit', 'delete', 'jobs', 'watch', 'maintain', 'metrics']
   const node = { id: '12D3KooWTest', name: 'box' }
   expect(await session()).toEqual({
     user: null,

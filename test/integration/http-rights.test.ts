@@ -1,13 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Accounts } from '../../src/accounts/accounts.js'
 import { ROLES } from '../../src/domain/access.js'
 import { API_KEY_SCOPES } from '../../src/domain/api-key.js'
+import type { AlbumId, UserId } from '../../src/domain/ids.js'
 import type { Principal } from '../../src/domain/principal.js'
 import { everyNeed, lackOf, type Needs, rightsOf } from '../../src/domain/rights.js'
+import { LINK_ROLES, type LinkRole } from '../../src/domain/share-link.js'
 import { type Operation, RequestMaker } from '../support/document-requests.js'
 import { codeOf } from '../support/http-answers.js'
 import { HttpClient } from '../support/http-client.js'
 import { type HttpFixture, OPERATOR_TOKEN, startHttp } from '../support/http-fixture.js'
 import { SeededRandom } from '../support/seeded-random.js'
+import { somebodyIn } from '../support/somebody.js'
 
 /*
  * Who may do what: the rights that the document says are those of the table below, so that none changes unseen, and every
@@ -29,6 +33,8 @@ delete /v1/groups/{id}/members/{user}: share
 delete /v1/groups/{id}: share
 delete /v1/invites/{id}: accounts
 delete /v1/keys/{id}: account
+delete /v1/links/open: nothing
+delete /v1/links/{id}: share
 delete /v1/sessions/{id}: account
 delete /v1/users/{id}: account
 get /: nothing
@@ -49,7 +55,7 @@ get /photo/{id}/meta: read
 get /photo/{id}: read
 get /photos/timeline/{key}: read
 get /photos/timeline: read
-get /photos/zip: read
+get /photos/zip: read download
 get /photos: read
 get /search: read
 get /session: nothing
@@ -71,6 +77,7 @@ get /v1/groups/{id}: account
 get /v1/groups: account
 get /v1/invites: accounts
 get /v1/keys: account
+get /v1/links: share
 get /v1/sessions: account
 get /v1/tokens/keys: nothing
 get /v1/users/{id}: account
@@ -82,6 +89,7 @@ head /sync/full-dump: read
 patch /photo/{id}/meta: edit
 patch /v1/albums/{id}: edit
 patch /v1/groups/{id}: share
+patch /v1/links/{id}: share
 patch /v1/users/{id}: account
 post /duplicates/distinct: edit
 post /duplicates/resolve: edit delete
@@ -112,6 +120,8 @@ post /v1/albums: edit
 post /v1/groups: share
 post /v1/invites: accounts
 post /v1/keys: account
+post /v1/links/open: nothing
+post /v1/links: share
 post /v1/photos/batch: edit delete
 post /v1/photos/exists: read
 post /v1/photos/lookup: read
@@ -183,6 +193,8 @@ async function askForAll(
   for (const [method, template, operation] of operations) {
     if (template === '/events') continue // it never ends; its needs are held against the table as any other's
     const { 'x-sheaf-rights': rights } = operation
+    // what a guest uploads can go into the album of his link only, and this asks for others
+    if (principal.kind === 'link' && principal.gives.includes('upload') && rights.needs.includes('upload')) continue
     const bare = {
       ...operation,
       parameters: operation.parameters?.filter(({ in: place, required }) => place === 'path' || required) ?? []
@@ -203,6 +215,31 @@ async function askForAll(
       else expect(code, what).toBe(refusalOf(principal, needsAccount, rights))
     }
   }
+}
+
+/** @returns a link of somebody's album; one for a viewer gives no originals */
+async function linkOf({ accounts, url }: HttpFixture, role: LinkRole): ReturnType<Accounts['links']['create']> {
+  const maker = await somebodyIn({ accounts, url }, `of-a-${role}`)
+  const album = (await maker.makeAlbum(role)) as AlbumId
+  return accounts.links.create(
+    { album, role, download: role !== 'viewer' },
+    {
+      userId: maker.id as UserId,
+      address: '192.0.2.1',
+      requireSharer: () => {},
+      label: async () => [],
+      labelled: async () => []
+    }
+  )
+}
+
+/** @returns the cookie of somebody who has opened a link */
+async function opened({ url }: HttpFixture, secret: string): Promise<string> {
+  const { headers } = await new HttpClient(url).request('POST', '/v1/links/open', {
+    headers: { 'content-type': 'application/json' },
+    body: Buffer.from(JSON.stringify({ secret }))
+  })
+  return headers['set-cookie']?.[0]?.split(';')[0] ?? ''
 }
 
 function refusalOf({ kind }: Principal, needsAccount: boolean, { needs }: Needs): string {
@@ -231,6 +268,12 @@ describe('whoever asks is refused what he has no right to, and nothing else:', (
         const via = { key: key.id, scopes: [scope] }
         await askForAll({ url }, { authorization: `Bearer ${text}` }, { ...principal, via }, true)
       }
+    }
+    for (const role of LINK_ROLES) {
+      const { link, secret } = await linkOf(closed, role)
+      const headers = { cookie: await opened(closed, secret), 'sec-fetch-site': 'same-origin' }
+      const gives = role === 'viewer' ? [] : (['download', 'upload'] as const)
+      await askForAll({ url }, headers, { kind: 'link', links: [link], gives }, true)
     }
     await askForAll({ url }, {}, { kind: 'anonymous' }, true)
     await askForAll({ url }, OPERATOR, { kind: 'operator' }, true)

@@ -215,7 +215,9 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
   await accounts.start()
   const groupsOf = (id: UserId): readonly GroupGrantee[] => accounts.groups.of(id)
   const unowned = (): Settings['unowned'] => accounts.settings.unowned
-  const viewers = new Viewers({ directory, clock: systemClock, log, unowned, groupsOf })
+  const isOpen = (id: UserId): boolean => accounts.users.isOpen(id)
+  const { links } = accounts
+  const viewers = new Viewers({ directory, clock: systemClock, log, unowned, groupsOf, links, isOpen })
   await viewers.start()
   const jobs = new Jobs({ clock: systemClock, random: systemRandom, log })
   const events = new Events({ directory, clock: systemClock, random: systemRandom })

@@ -82,6 +82,7 @@ export interface HttpComponents {
     | 'tokens'
     | 'invites'
     | 'signups'
+    | 'links'
   >
   readonly albums: Pick<
     Albums,
@@ -100,7 +101,7 @@ export interface HttpComponents {
     | 'makeReal'
   >
   /** What each person sees. */
-  readonly viewers: Pick<Viewers, 'of'>
+  readonly viewers: Pick<Viewers, 'of' | 'linksInForce' | 'isInForce'>
   readonly shares: Pick<AlbumShares, 'list' | 'give' | 'take' | 'setOwner'>
   readonly laidOut: Pick<LaidOutItems, 'list' | 'counts' | 'release' | 'isAlbum'>
   /** Absent where photos are not analyzed. */

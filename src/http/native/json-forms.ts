@@ -10,6 +10,7 @@ import type { Order } from '../../directory/index-keys.js'
 import type { Timeline, TimelineBucket } from '../../directory/timeline.js'
 import type { Album } from '../../domain/album.js'
 import { takenAtText } from '../../domain/date-text.js'
+import { neutralName } from '../../domain/file-name.js'
 import { viewLooks } from '../../domain/findings.js'
 import { formatHlc, hlcMs } from '../../domain/hlc.js'
 import { pairOf } from '../../domain/pairs.js'
@@ -51,7 +52,57 @@ export function receiptJson(receipt: UploadReceipt): object {
 }
 
 /** The record's fields; equal on all nodes that merged the same writes. The cookie is only in the upload receipt. */
-export function photoJson({ photo, albums, owner }: Omit<ListedPhoto, 'copies'>): object {
+export function photoJson(listed: Omit<ListedPhoto, 'copies'>): object {
+  const json = wholePhotoJson(listed)
+  if (listed.isBare !== true) return json
+  const shown = Object.fromEntries(Object.entries(json).filter(([key]) => OF_THE_PICTURE.has(key)))
+  return { ...shown, ...WITHOUT_FACTS, name: neutralName(listed.photo.id) }
+}
+
+/** What whoever sees only the picture is told of it. */
+const OF_THE_PICTURE: ReadonlySet<string> = new Set([
+  'photo_id',
+  'content_type',
+  'size',
+  'sha256',
+  'width',
+  'height',
+  'aspect',
+  'state',
+  'image_error',
+  'sizes',
+  'thumbhash',
+  'created_at',
+  'partners',
+  'part_of',
+  'generation',
+  'logical_volume',
+  'variants',
+  'version'
+])
+const WITHOUT_FACTS = {
+  taken_at: null,
+  taken_at_source: null,
+  taken_at_precision: null,
+  taken_at_zone_source: null,
+  place: null,
+  file_time: null,
+  source: null,
+  zone: null,
+  imported_from: null,
+  traits: [],
+  tags: [],
+  albums: [],
+  album_ids: [],
+  caption: null,
+  rating: null,
+  favourite: false,
+  archived: false,
+  attributes: {},
+  owner: null
+}
+
+function wholePhotoJson({ photo, albums, owner }: Omit<ListedPhoto, 'copies'>): object {
   return {
     photo_id: photo.id,
     name: photo.name,
@@ -126,7 +177,11 @@ function aspectOf({ width, height }: Photo): number | null {
 }
 
 /** With what and where a picture was taken. */
-export function circumstancesJson(photo: Photo, places: Places | undefined): object {
+export function circumstancesJson(
+  { photo, isBare }: Pick<ListedPhoto, 'photo' | 'isBare'>,
+  places: Places | undefined
+): object {
+  if (isBare === true) return { camera: null, place: null }
   const place = placeOfPhoto(photo)
   return {
     camera: snakeCase(cameraOf(photo.record) ?? null),

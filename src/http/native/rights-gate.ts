@@ -120,6 +120,7 @@ function refusal({ headers }: FastifyRequest, lack: Right, principal: Principal)
 
 function lacking(right: Right, principal: Exclude<Principal, { kind: 'anonymous' }>): string {
   if (principal.kind === 'operator') return `this needs the right \`${right}\`: log in as somebody who has an account`
+  if (principal.kind === 'link') return `this needs the right \`${right}\`, which the link does not give`
   const { role, via } = principal
   return 'key' in via
     ? `this needs the right \`${right}\`, which this API key does not give`

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
-import type { Principal } from '../../domain/principal.js'
 import { ALL_SEEING, type Viewer } from '../../photos/viewers/viewer.js'
+import type { Asker } from '../wire/principals.js'
 import type { HttpComponents } from './components.js'
 import { personOf } from './who-asks.js'
 
@@ -20,9 +20,10 @@ type Similarity = NonNullable<HttpComponents['similarity']>
 /** While no account is needed, everybody sees everything. */
 export function viewerOf(
   { accounts, viewers }: Pick<HttpComponents, 'accounts' | 'viewers'>,
-  principal: Principal
+  { principal, links }: Pick<Asker, 'principal' | 'links'>
 ): Viewer {
-  return accounts?.isRequired === true ? viewers.of(personOf(principal)) : ALL_SEEING
+  if (accounts?.isRequired !== true) return ALL_SEEING
+  return viewers.of(personOf(principal), principal.kind === 'link' ? principal.links : links)
 }
 
 /** @returns the library that is open to whoever sends the request: routes read and change photos in no other way */
@@ -30,7 +31,7 @@ export function seenLibrary(
   components: Pick<HttpComponents, 'photos' | 'lists' | 'albums' | 'similarity' | 'accounts' | 'viewers'>,
   { asker }: Pick<FastifyRequest, 'asker'>
 ): SeenLibrary {
-  const viewer = viewerOf(components, asker.principal)
+  const viewer = viewerOf(components, asker)
   const { photos, lists, albums, similarity } = components
   return {
     viewer,

@@ -84,6 +84,9 @@ export const ERROR_MAP: Readonly<Record<ErrorCode, ErrorMapping>> = {
   ERR_SESSION_NOT_FOUND: { status: 404 },
   ERR_API_KEY_NOT_FOUND: { status: 404 },
   ERR_TOO_MANY_API_KEYS: { status: 409 },
+  ERR_LINK_NOT_FOUND: { status: 404 },
+  ERR_LINK_PASSWORD: { status: 401 },
+  ERR_TOO_MANY_LINKS: { status: 409 },
   ERR_QUOTA_EXCEEDED: {
     status: 507,
     members: { used_bytes: 0, used_photos: 0, quota_bytes: null, quota_photos: null }

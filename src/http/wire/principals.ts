@@ -1,7 +1,8 @@
 import { hash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { SheafError } from '../../core/errors.js'
-import type { Principal, UserPrincipal } from '../../domain/principal.js'
+import type { OpenedLink } from '../../domain/audience.js'
+import type { LinkPrincipal, Principal, UserPrincipal } from '../../domain/principal.js'
 import type { Forwarded } from './forwarded.js'
 import type { SessionCookie } from './session-cookie.js'
 
@@ -25,7 +26,12 @@ export interface Asker {
   readonly principal: Principal
   /** The token of a session that a browser sent by itself, and when it ends. */
   readonly cookie?: { readonly token: string; readonly expiresAtMs: number }
+  /** What somebody who has an account has opened beside. */
+  readonly links?: readonly OpenedLink[]
 }
+
+/** Tells which share links a request comes by. */
+export type GuestIn = (head: Pick<IncomingMessage, 'headers' | 'socket'>) => LinkPrincipal | undefined
 
 type Head = Pick<IncomingMessage, 'headers' | 'method' | 'socket'>
 
@@ -38,6 +44,7 @@ export class Principals {
   readonly #forwarded: Forwarded
   readonly #accounts: Authenticator | undefined
   readonly #cookie: SessionCookie | undefined
+  readonly #guestIn: GuestIn
 
   /** @param init.operatorToken - see `core/operator-token.ts` */
   constructor(
@@ -45,6 +52,8 @@ export class Principals {
       readonly forwarded: Forwarded
       readonly accounts?: Authenticator | undefined
       readonly cookie?: SessionCookie | undefined
+      /** Default: by none. */
+      readonly guestIn?: GuestIn | undefined
     },
     init: { readonly operatorToken: string }
   ) {
@@ -52,6 +61,7 @@ export class Principals {
     this.#forwarded = components.forwarded
     this.#accounts = components.accounts
     this.#cookie = components.cookie
+    this.#guestIn = components.guestIn ?? (() => undefined)
   }
 
   /** Whether requests need an account now. */
@@ -78,12 +88,17 @@ export class Principals {
       return { principal: (await accounts.authenticate(bearer, address ?? '')).principal }
     }
     const [token, ...others] = cookies
-    if (token === undefined) return ANONYMOUS
+    const guest = this.#guestIn(head)
+    if (token === undefined) {
+      if (guest === undefined) return ANONYMOUS
+      requireOwnPage(head)
+      return { principal: guest }
+    }
     if (others.length > 0)
       throw new SheafError('ERR_UNAUTHENTICATED', 'there are two sessions: somebody else has set one; log in again')
     requireOwnPage(head)
     const { principal, expiresAtMs } = await accounts.authenticate(token, address ?? '')
-    return { principal, cookie: { token, expiresAtMs } }
+    return { principal, cookie: { token, expiresAtMs }, ...(guest !== undefined && { links: guest.links }) }
   }
 
   /**
@@ -125,7 +140,7 @@ function requireOwnPage({ method = '', headers }: Head): void {
   if (SAFE_METHODS.has(method) || headers.origin !== undefined || headers['sec-fetch-site'] === 'same-origin') return
   throw new SheafError(
     'ERR_FOREIGN_ORIGIN',
-    'a request with the cookie of a session has to say which page it is from (Origin); programs send a token instead'
+    'a request with the cookie of a session, or of a link, has to say which page it is from (Origin); programs send a token instead'
   )
 }
 

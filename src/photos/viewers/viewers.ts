@@ -13,24 +13,28 @@ import {
   AudienceSet,
   albumAudience,
   audienceText,
+  isSeeing,
   mayWithAlbum,
   mayWithPhoto,
   type NamedAudience,
   namedAudience,
+  type OpenedLink,
   ownersToDelete,
   type Person,
+  type PhotoAct,
   type PhotoAudience,
   parseAudience,
   photoAudience
 } from '../../domain/audience.js'
-import { type AlbumId, parseAlbumId, type UserId } from '../../domain/ids.js'
+import { type AlbumId, type LinkId, parseAlbumId, type UserId } from '../../domain/ids.js'
 import { ALBUMS_HELD_MAX, AUDIENCES_HELD_MAX, VIEWERS_HELD_MAX } from '../../domain/limits.js'
 import { GROUP_KIND } from '../../domain/people-group.js'
 import { PHOTO_KIND } from '../../domain/photo.js'
 import type { DirectoryRecord } from '../../domain/record.js'
 import { SETTINGS_KIND, type Settings } from '../../domain/settings-record.js'
+import { isInForce, isLinked, type ShareLink } from '../../domain/share-link.js'
 import { AUDIENCE, photoOf } from '../../domain/terms.js'
-import type { Viewer } from './viewer.js'
+import type { GuestUpload, Viewer } from './viewer.js'
 
 export interface ViewersComponents {
   readonly directory: Pick<Directory, 'onComing' | 'onChange' | 'onOpaque' | 'lookUp' | 'countsOf' | 'language'>
@@ -38,6 +42,10 @@ export interface ViewersComponents {
   readonly unowned: () => Settings['unowned']
   /** In what groups somebody is now. */
   readonly groupsOf: (id: UserId) => readonly GroupGrantee[]
+  /** Default: there are no share links. */
+  readonly links?: { get(id: LinkId): ShareLink | undefined } | undefined
+  /** Whether there is an account that can log in. Default: there is none. */
+  readonly isOpen?: ((id: UserId) => boolean) | undefined
   readonly clock: Pick<Clock, 'now'>
   readonly log: Logger
 }
@@ -134,22 +142,33 @@ export class Viewers implements Startable {
     this.#unsubscribe()
   }
 
-  /** @param person - undefined: somebody without an account, where one is needed */
-  of(person: Person | undefined): Viewer {
-    const albumOf = (id: AlbumId): AlbumAudience | undefined => {
-      const album = this.#album(id)
-      return album.isDeleted ? undefined : album.audience
-    }
+  /**
+   * @param person - undefined: somebody without an account, where one is needed
+   * @param opened - links that he has opened, in force or not. Without an account he sees what these show, and nothing else
+   */
+  of(person: Person | undefined, opened: readonly OpenedLink[] = []): Viewer {
+    const isByLinkOnly = person === undefined && opened.length > 0
     const unowned = (): Settings['unowned'] => this.#unownedNow()
+    const linked = (): readonly ShareLink[] => this.linksInForce(opened)
     return {
-      onlooker: person ?? 'public',
-      may: (act, audience) => mayWithPhoto(act, audience, this.#now(person), { unowned: unowned(), albumOf }),
+      onlooker: person ?? (isByLinkOnly ? { links: opened } : 'public'),
+      knowsPeople: !isByLinkOnly,
+      may: (act, audience) =>
+        (!isByLinkOnly &&
+          mayWithPhoto(act, audience, this.#now(person), { unowned: unowned(), albumOf: id => this.#liveAlbum(id) })) ||
+        (opened.length > 0 && linked().some(link => allows(link, act) && isLinked(link, audience, unowned()))),
       mayWithAlbum: (act, id) => {
-        const album = this.#album(id)
-        return album.audience !== undefined && mayWithAlbum(act, album.audience, this.#now(person))
+        const { audience } = this.#album(id)
+        if (audience === undefined) return act === 'add' && person !== undefined && this.#isSetOf(id, person)
+        if (!isByLinkOnly && mayWithAlbum(act, audience, this.#now(person))) return true
+        const isGiven = act === 'see' || (act === 'add' && isByLinkOnly)
+        if (!isGiven || opened.length === 0) return false
+        return linked().some(({ album, role }) => album === id && (act === 'see' || role === 'contributor'))
       },
-      audiences: () => this.#audiencesOf(person),
-      trashOwners: () => ownersToDelete(person, unowned())
+      audiences: (act = 'see') =>
+        this.#audiencesOf(person, isByLinkOnly, opened.length === 0 ? [] : linked().filter(link => allows(link, act))),
+      trashOwners: () => ownersToDelete(person, unowned()),
+      guestUpload: albums => (isByLinkOnly ? this.#guestUpload(linked(), albums) : undefined)
     }
   }
 
@@ -158,18 +177,71 @@ export class Viewers implements Startable {
     return person && { ...person, groups: this.#components.groupsOf(person.userId) }
   }
 
-  async #audiencesOf(person: Person | undefined): Promise<AudienceSet> {
+  /** Whether it is the label of photos that a link of that one is of. */
+  #isSetOf(id: AlbumId, { userId }: Person): boolean {
+    const link = this.#components.links?.get(id as string as LinkId)
+    return link !== undefined && !link.isRevoked && link.album === undefined && link.by === userId
+  }
+
+  /** @returns those of the opened links that count now */
+  linksInForce(opened: readonly OpenedLink[]): readonly ShareLink[] {
+    const { links } = this.#components
+    return opened.flatMap(({ id, proof }) => {
+      const link = links?.get(id)
+      return link !== undefined && link.proof === proof && this.isInForce(link) ? link : []
+    })
+  }
+
+  isInForce(link: ShareLink): boolean {
+    const { clock, groupsOf, isOpen = () => false } = this.#components
+    return isInForce(link, { albumOf: id => this.#liveAlbum(id), groupsOf, isOpen }, clock.now())
+  }
+
+  #guestUpload(linked: readonly ShareLink[], albums: readonly string[]): GuestUpload {
+    const giving = linked.filter(({ album, role }) => album !== undefined && role === 'contributor')
+    const [link, ...others] = albums.length === 0 ? giving : giving.filter(({ album }) => album === albums[0])
+    const owner = link?.album && this.#liveAlbum(link.album)?.owner
+    if (link?.album === undefined || owner === undefined || owner === 'everyone' || albums.length > 1)
+      throw new SheafError('ERR_FORBIDDEN', 'the link does not let you put photos there, only into its own album')
+    if (albums.length === 0 && others.some(({ album }) => album !== link.album))
+      throw new SheafError(
+        'ERR_BAD_PARAMETER',
+        'you have opened several links: say by `album` where the photo is to go'
+      )
+    return { album: link.album, owner, by: `link:${link.id}` }
+  }
+
+  #liveAlbum(id: AlbumId): AlbumAudience | undefined {
+    const album = this.#album(id)
+    return album.isDeleted ? undefined : album.audience
+  }
+
+  /** @param links - in force */
+  async #audiencesOf(
+    person: Person | undefined,
+    isByLinkOnly: boolean,
+    links: readonly ShareLink[]
+  ): Promise<AudienceSet> {
     const { clock } = this.#components
     const known = await this.#knownAudiences()
-    const name = person === undefined ? '' : `${person.userId} ${person.role}`
+    const name = [
+      person === undefined ? '' : `${person.userId} ${person.role}`,
+      isByLinkOnly,
+      ...linkNames(links)
+    ].join()
     const before = this.#sights.get(name)
     if (before?.epoch === this.#epoch && clock.now() < before.endsAtMs) return before.audiences
-    const sight = await this.#sightOf(person, known)
+    const sight = await this.#sightOf(person, isByLinkOnly, links, known)
     this.#sights.set(name, sight)
     return sight.audiences
   }
 
-  async #sightOf(person: Person | undefined, known: readonly KnownAudience[]): Promise<Sight> {
+  async #sightOf(
+    person: Person | undefined,
+    isByLinkOnly: boolean,
+    links: readonly ShareLink[],
+    known: readonly KnownAudience[]
+  ): Promise<Sight> {
     const epoch = this.#epoch
     let endsAtMs = Number.POSITIVE_INFINITY
     const albumOf = (id: AlbumId): AlbumAudience | undefined => {
@@ -179,7 +251,8 @@ export class Viewers implements Startable {
       return album.audience
     }
     const isSeen = (audience: PhotoAudience): boolean =>
-      mayWithPhoto('see', audience, this.#now(person), { unowned: this.#unownedNow(), albumOf })
+      (!isByLinkOnly && mayWithPhoto('see', audience, this.#now(person), { unowned: this.#unownedNow(), albumOf })) ||
+      links.some(link => isLinked(link, audience, this.#unownedNow()))
     const seen: KnownAudience[] = []
     let count = 0
     await eachInTurns(known, audience => {
@@ -312,4 +385,14 @@ export class Viewers implements Startable {
       endsAtMs: Math.min(...ends)
     }
   }
+}
+
+/** @returns whether a link gives that of the photos that it is of */
+function allows({ download, metadata }: ShareLink, act: PhotoAct): boolean {
+  // an original tells all that its camera has written into it
+  return isSeeing(act) && (act === 'see' || (metadata && (act === 'facts' || download)))
+}
+
+function linkNames(links: readonly ShareLink[]): string[] {
+  return links.map(({ id }) => id).sort()
 }

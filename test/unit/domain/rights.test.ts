@@ -38,7 +38,7 @@ describe('who has which rights', () => {
       const below = rightsOf(user(ROLES[i - 1] ?? role), true)
       expect([...below].filter(right => !rightsOf(user(role), true).has(right))).toEqual([])
     }
-    expect([...rightsOf(user('guest'), true)]).toEqual(['read', 'account'])
+    expect([...rightsOf(user('guest'), true)]).toEqual(['read', 'download', 'account'])
     expect(RIGHTS.filter(right => !rightsOf(user('admin'), true).has(right))).toEqual([])
   })
 

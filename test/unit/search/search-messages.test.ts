@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ROLES } from '../../../src/domain/access.js'
 import type { ModelId } from '../../../src/domain/features.js'
-import type { PhotoId, UserId } from '../../../src/domain/ids.js'
+import type { LinkId, PhotoId, UserId } from '../../../src/domain/ids.js'
+import { OPENED_LINKS_MAX } from '../../../src/domain/limits.js'
 import { encodeMessage } from '../../../src/network/rpc/message.js'
 import { decodeAnswer, decodeSearch, encodeAnswer, encodeSearch } from '../../../src/search/search-messages.js'
 import { NEIGHBORS_MAX } from '../../../src/similarity/index/vector-index.js'
@@ -10,6 +11,11 @@ import { SeededRandom } from '../../support/seeded-random.js'
 import { MODEL, randomPhotoId, unitVector } from '../../support/vector-maker.js'
 
 const ANNA = '01890000-0000-7000-8000-000000000001' as UserId
+/** As many as a browser has open. */
+const LINKS = Array.from({ length: OPENED_LINKS_MAX }, (_, i) => ({
+  id: `01890000-0000-7000-8000-00000000000${i}` as LinkId,
+  proof: i === 0 ? '' : 'p'.repeat(16)
+}))
 const VECTOR = unitVector(new SeededRandom(1), 16)
 const PROTOCOL = expect.objectContaining({ code: 'ERR_PEER_PROTOCOL' })
 const bytesOf = (vector: Float32Array): Uint8Array =>
@@ -32,13 +38,15 @@ describe('a search', () => {
     )
   })
 
-  test.each(['public' as const, ...ROLES.map(role => ({ userId: ANNA, role }))])(
-    'says for whom it is: %o',
-    onlooker => {
-      const query = { model: MODEL, space: 'image' as const, vector: VECTOR, onlooker }
-      expect(decodeSearch(encodeSearch(query, 5)).query).toEqual(query)
-    }
-  )
+  test.each([
+    'public' as const,
+    ...ROLES.map(role => ({ userId: ANNA, role })),
+    { links: LINKS.slice(0, 1) },
+    { links: LINKS }
+  ])('says for whom it is: %o', onlooker => {
+    const query = { model: MODEL, space: 'image' as const, vector: VECTOR, onlooker }
+    expect(decodeSearch(encodeSearch(query, 5)).query).toEqual(query)
+  })
 
   const fields = { model: Buffer.from(MODEL, 'hex'), space: 'image', vector: bytesOf(VECTOR), k: 5 }
 
@@ -52,10 +60,11 @@ describe('a search', () => {
     ['NaN', { vector: bytesOf(VECTOR.map((x, i) => (i === 3 ? Number.NaN : x))) }],
     ['infinity', { vector: bytesOf(VECTOR.map((x, i) => (i === 3 ? Number.POSITIVE_INFINITY : x))) }],
     ['somebody whom this version does not know', { viewer: 'link 7' }],
+    ['a link that is none', { viewer: 'links 7' }],
     ['somebody of another role', { viewer: `${ANNA} king` }],
     ['somebody without a role', { viewer: ANNA }],
     ['more than somebody', { viewer: `${ANNA} user user` }],
-    ['too long a name of somebody', { viewer: 'p'.repeat(65) }],
+    ['too long a name of somebody', { viewer: 'p'.repeat(513) }],
     ['no name of somebody', { viewer: 7 }],
     ['no neighbors', { k: 0 }],
     ['too many neighbors', { k: NEIGHBORS_MAX + 1 }],

@@ -53,7 +53,7 @@ export function addPhotoMetaRoutes(app: FastifyInstance, { seenBy, places }: Rou
     const linked = (await duplicates?.linked(id)) ?? []
     const etag = linkedEtag(meta.etag, linked)
     reply.headers(metaHeaders({ etag }))
-    return { ...metaJson(meta), ...circumstancesJson(meta.photo, places), ...linkedJson(linked) }
+    return { ...metaJson(meta), ...circumstancesJson(meta, places), ...linkedJson(linked) }
   })
 
   app.patch<{ Params: IdParams; Body: PatchBody }>(

@@ -62,7 +62,10 @@ export function addShareRoutes(app: FastifyInstance, { shares, accounts, seenBy 
   /** @throws `ERR_BAD_ID`, `ERR_ALBUM_NOT_FOUND` for one that is not open to whoever asks */
   const albumOf = (request: FastifyRequest<{ Params: AlbumParams }>): AlbumId => {
     const id = requireAlbumId(request.params.id)
-    requireMayWithAlbum(seenBy(request).viewer, 'see', id)
+    const { viewer } = seenBy(request)
+    requireMayWithAlbum(viewer, 'see', id)
+    if (!viewer.knowsPeople)
+      throw new SheafError('ERR_FORBIDDEN', 'only somebody who has an account is told to whom an album is open')
     return id
   }
   const granteeCalled = (text: string): Grantee => parseGrantee(text) ?? granteeOf(userCalled(text))

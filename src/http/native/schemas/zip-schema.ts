@@ -8,7 +8,7 @@ export const zipSchema: Schema = {
     `Of a list, ${ZIPPED_PHOTOS_MAX} photos at most, or of those named by id; with their parts. The file is made while it is sent. What cannot be read ` +
     'is left out and named in `missing.txt` at its end; when bytes fail midway, the connection is cut.',
   tags: ['photos'],
-  rights: { needs: ['read'] },
+  rights: { needs: ['read', 'download'] },
   querystring: object(
     {
       ...FILTERS,
