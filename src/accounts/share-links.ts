@@ -50,14 +50,14 @@ export interface LinkMaker {
   readonly userId: UserId
   readonly address: string
   /** @throws what says why that one may not share the album */
-  requireSharer(album: AlbumId): void
+  readonly requireSharer: (album: AlbumId) => void
   /** @returns why it failed, of each photo that it failed for */
-  label(
+  readonly label: (
     photos: readonly PhotoId[],
     labels: { readonly add?: string[]; readonly remove?: string[] }
-  ): Promise<SheafError[]>
+  ) => Promise<SheafError[]>
   /** @returns photos that have the label */
-  labelled(label: string): Promise<readonly PhotoId[]>
+  readonly labelled: (label: string) => Promise<readonly PhotoId[]>
 }
 
 /** What is to be said of a link; what is undefined stays as it is, or has its default. */

@@ -67,11 +67,11 @@ export interface ShareLink extends NewShareLink {
 /** What whether a link counts hangs on beside its record. */
 export interface LinkSurroundings {
   /** @returns undefined for an album that is deleted, or not known */
-  albumOf(id: AlbumId): AlbumAudience | undefined
+  readonly albumOf: (id: AlbumId) => AlbumAudience | undefined
   /** In what groups somebody is now. */
-  groupsOf(id: UserId): readonly GroupGrantee[]
+  readonly groupsOf: (id: UserId) => readonly GroupGrantee[]
   /** Whether the account can log in. */
-  isOpen(id: UserId): boolean
+  readonly isOpen: (id: UserId) => boolean
 }
 
 /** Bounded, since another node may have written the record. @returns undefined for what is no link of anybody */

@@ -14,6 +14,7 @@ export interface JsonSchema {
   readonly minimum?: number
   readonly maximum?: number
   readonly minItems?: number
+  readonly uniqueItems?: boolean
   readonly minProperties?: number
   readonly items?: JsonSchema
   readonly properties?: Readonly<Record<string, JsonSchema>>
@@ -189,7 +190,8 @@ export class RequestMaker {
         return null
       case 'array': {
         const count = (schema.minItems ?? 0) + random.below(3)
-        return Array.from({ length: count }, () => this.#value(schema.items ?? {}, name))
+        const items = Array.from({ length: count }, () => this.#value(schema.items ?? {}, name))
+        return schema.uniqueItems === true ? [...new Set(items)] : items
       }
       case 'object':
         return this.#object(schema, skip)

@@ -11,6 +11,7 @@ const READERS: Readonly<Record<string, string>> = {
   'accounts/group-catalog.ts': 'GROUP_KIND',
   'accounts/invites.ts': 'INVITE_KIND',
   'accounts/owned-records.ts': 'kind',
+  'admin/adoptions.ts': 'PHOTO_KIND',
   'admin/closed-accounts.ts': 'ALBUM_KIND',
   'cluster/members/member-records.ts': 'MEMBER_KIND',
   'photos/albums/album-catalog.ts': 'ALBUM_KIND',
