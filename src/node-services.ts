@@ -22,6 +22,7 @@ import type { Settings } from './domain/settings-record.js'
 import { NO_QUOTA } from './domain/user.js'
 import type { Transport } from './network/transport.js'
 import { AlbumCatalog } from './photos/albums/album-catalog.js'
+import { AlbumPlaces } from './photos/albums/album-places.js'
 import { AlbumShares } from './photos/albums/album-shares.js'
 import { Albums } from './photos/albums/albums.js'
 import { LibraryLists } from './photos/library-lists.js'
@@ -31,6 +32,7 @@ import { PhotoReader, untakenBudget } from './photos/photo-reader.js'
 import { copiesOn, Photos, type PhotosInit } from './photos/photos.js'
 import { Quotas } from './photos/quotas.js'
 import { UploadSpool, type UploadSpoolInit } from './photos/upload-spool.js'
+import { KnownAlbums } from './photos/viewers/known-albums.js'
 import { Viewers } from './photos/viewers/viewers.js'
 import { Similarity } from './search/similarity.js'
 import type { ImageAnalyzer } from './similarity/images/image-analyzer.js'
@@ -213,7 +215,18 @@ export class NodeServices implements Startable {
       },
       { ...init.uploads, chunkBytes: chunkBytesFor(volumeBytes), maxUploadBytes, minCopies, requireCookie }
     )
-    this.albums = new Albums({ directory, writer, catalog, photos: this.photos, laidOut: local.laidOut, clock, random })
+    const unowned = (): Settings['unowned'] => this.accounts?.settings.unowned ?? 'everyone'
+    const known = new KnownAlbums({ directory, unowned, clock })
+    this.albums = new Albums({
+      directory,
+      writer,
+      catalog,
+      places: new AlbumPlaces({ directory, writer, catalog, known }),
+      photos: this.photos,
+      laidOut: local.laidOut,
+      clock,
+      random
+    })
     this.#isOpen = components.accounts?.init.isOpen === true
     this.accounts =
       components.accounts &&
@@ -233,13 +246,12 @@ export class NodeServices implements Startable {
         },
         components.accounts.init
       )
-    const unowned = (): Settings['unowned'] => this.accounts?.settings.unowned ?? 'everyone'
     const groupsOf = (id: UserId): readonly GroupGrantee[] => this.accounts?.groups.of(id) ?? []
     this.viewers = new Viewers({
       directory,
+      albums: known,
       clock,
       log,
-      unowned,
       groupsOf,
       links: this.accounts?.links,
       isOpen: id => this.accounts?.users.isOpen(id) === true
@@ -248,6 +260,7 @@ export class NodeServices implements Startable {
       directory,
       writer,
       clock,
+      known,
       unowned,
       isOpen: id => this.accounts?.users.isOpen(id) === true,
       groupsOf,

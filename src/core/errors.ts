@@ -44,6 +44,7 @@ export const ERROR_CODES = {
   ERR_PHOTO_NOT_DELETED: 'the photo is not in the trash',
   ERR_ALBUM_NOT_FOUND: 'no album has that id, or no photo that label',
   ERR_ALBUM_DELETED: 'the album was deleted',
+  ERR_ALBUM_LOOP: 'an album cannot stand in itself, or in one that stands in it',
   ERR_TOO_MANY_ALBUMS: 'there are 10,000 albums, and no more can be made; delete some, or use tags',
   ERR_NOT_BURIED: 'the photo is not buried, so there is nothing to exhume',
   ERR_NO_DATE: 'nobody knows when the photo was taken, so its date cannot be shifted; set one with taken_at',

@@ -6,6 +6,7 @@
  *   version  –          empty
  *   owner    owner      owner: id of a user, by. Absent: whoever made the album
  *   grants   principal  role: none | viewer | contributor | manager, by (id of the user who gives it), until? (ms)
+ *   place    parent     in which album an album stands, see album-tree.ts
  *
  *   principal  user:<id> | group:<id> (whoever is in it, see people-group.ts) | everyone (who has an account) | public (who has none, too)
  *
@@ -267,7 +268,8 @@ function grantChange(grantee: Grantee, { role, untilMs, by }: Gift): Change {
   return { kind: 'add', field: 'grants', key: grantee, value: mapOf({ role, by, until: untilMs }) }
 }
 
-function birth(record: DirectoryRecord | undefined): Change[] {
+/** @returns the change that begins the record, where there is none */
+export function birth(record: DirectoryRecord | undefined): Change[] {
   return record === undefined ? [{ kind: 'version', deleted: false, value: new Map() }] : []
 }
 

@@ -7,7 +7,11 @@
  *   title, cover, taking photos out                        ●        ●
  *   caption, tags, … of its photos                         ●        ●
  *   who has which role                                     ●        ●
- *   delete and restore it                                           ●
+ *   delete and restore it, put it into another album                ●
+ *
+ * Who may see, add or change may also do so in the albums that stand in that one, unless their owner has said otherwise; the owner of
+ * an album is a manager there. Who has which role in an album, and where it stands, is said by its own record alone: nobody gives
+ * roles in it, moves or deletes it because of an album that it stands in.
  *
  * Whoever owns a photo may do all with it, and take it out of any album; nobody else can delete it. What belongs to nobody
  * belongs to whom the settings say. If that is everyone, all who have an account see it, all but guests change it, and only
@@ -51,10 +55,16 @@ export interface OpenedLink {
   readonly proof: string
 }
 
-/** Whose an album is, and who else may do what with it. */
-export interface AlbumAudience {
+/** Whose an album is, and what was given to whom in it. */
+export interface OwnAudience {
   readonly owner: UserId | 'everyone'
   readonly grants: ReturnType<typeof inForce>
+}
+
+/** Who may do what with an album. */
+export interface AlbumAudience extends OwnAudience {
+  /** Those of the albums that it stands in, as far as it is open to whom they are. Absent: none. */
+  readonly above?: readonly OwnAudience[]
 }
 
 /** Whose a photo is, and where it is shown: all that its visibility hangs on. */
@@ -71,8 +81,11 @@ export interface Sharing {
   albumOf(id: AlbumId): AlbumAudience | undefined
 }
 
-/** `add`: put own photos into it; `edit`: title, cover, taking photos out; `share`: who has which role. */
-export type AlbumAct = 'see' | 'add' | 'edit' | 'share' | 'delete'
+/**
+ * `add`: put own photos into it; `edit`: title, cover, taking photos out, putting albums into it; `share`: who has which role;
+ * `move`: put it into another album.
+ */
+export type AlbumAct = 'see' | 'add' | 'edit' | 'share' | 'move' | 'delete'
 /**
  * `see` the picture, know the `facts`, that is what cameras and people say of it, get the `original`; these three are one but for
  * those who come by a link. `give`: put it into albums.
@@ -89,8 +102,11 @@ const NEEDED: Readonly<Record<AlbumAct, AlbumStanding>> = {
   add: 'contributor',
   edit: 'manager',
   share: 'manager',
+  move: 'owner',
   delete: 'owner'
 }
+/** What somebody may do because he may do it with an album that this one stands in. */
+const INHERITED: ReadonlySet<AlbumAct> = new Set<AlbumAct>(['see', 'add', 'edit'])
 
 /** @param maker - who made the album; undefined: nobody who had an account */
 export function albumAudience(
@@ -98,7 +114,7 @@ export function albumAudience(
   acl: Acl,
   unowned: Settings['unowned'],
   nowMs: number
-): AlbumAudience {
+): OwnAudience {
   const owner = acl.owner ?? maker ?? unowned
   return { owner, grants: inForce(acl, owner === 'everyone' ? undefined : owner, nowMs) }
 }
@@ -188,8 +204,17 @@ function nameOf(digest: Uint8Array): string {
   return Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength).toString('latin1')
 }
 
+/** @returns the greatest of what he is in the album by itself, and in those that it stands in: there at most a manager */
+export function standingIn(audience: AlbumAudience, person: Person | undefined): AlbumStanding {
+  const inherited = (audience.above ?? []).map(above => standingGiven(above, person))
+  return greatestOf(
+    standingGiven(audience, person),
+    ...inherited.map(standing => (standing === 'owner' ? 'manager' : standing))
+  )
+}
+
 /** @returns the greatest of what was given to that person, to his groups, and to all among whom he is */
-export function standingIn({ owner, grants }: AlbumAudience, person: Person | undefined): AlbumStanding {
+function standingGiven({ owner, grants }: OwnAudience, person: Person | undefined): AlbumStanding {
   const given = (grantee: Grantee): AlbumStanding => grants.get(grantee)?.role ?? 'none'
   if (person === undefined) return given('public')
   if (owner === person.userId) return 'owner'
@@ -199,10 +224,10 @@ export function standingIn({ owner, grants }: AlbumAudience, person: Person | un
 }
 
 export function mayWithAlbum(act: AlbumAct, audience: AlbumAudience, person: Person | undefined): boolean {
-  const standing = standingIn(audience, person)
+  const standing = INHERITED.has(act) ? standingIn(audience, person) : standingGiven(audience, person)
   if (audience.owner === 'everyone' && person !== undefined) {
     if (act === 'edit') return person.role !== 'guest'
-    if (act === 'delete') return person.role === 'admin'
+    if (act === 'move' || act === 'delete') return person.role === 'admin'
   }
   return isAtLeast(standing, NEEDED[act])
 }

@@ -13,6 +13,8 @@ export const ALBUM_CAPTION_CHARACTERS_MAX = 2_000
 export const ALBUMS_MAX = 10_000
 /** Albums that a node knows by title, from wherever they are: several nodes may each have made as many as there may be. */
 export const ALBUMS_HELD_MAX = 4 * ALBUMS_MAX
+/** Albums that an album may stand in, one in the other. */
+export const ALBUM_DEPTH_MAX = 16
 /** Combinations of an owner and albums, of all photos, that a node holds to know whose lists they are in. */
 export const AUDIENCES_HELD_MAX = 20_000
 /** Of so many people a node holds what they see. */

@@ -5,6 +5,7 @@ import type { AlbumId, NodeId, UserId } from '../../src/domain/ids.js'
 import { SHARES_MAX } from '../../src/domain/limits.js'
 import type { Change } from '../../src/domain/record.js'
 import { AlbumShares } from '../../src/photos/albums/album-shares.js'
+import { KnownAlbums } from '../../src/photos/viewers/known-albums.js'
 import { nodePair } from '../support/node-pair.js'
 import { SimulatedNode } from '../support/simulated-node.js'
 
@@ -18,7 +19,8 @@ function sharesOn(node: SimulatedNode): AlbumShares {
   const { directory, writer } = node.services.local
   const unowned = () => 'everyone' as const
   const none = { groupsOf: () => [], isGroup: () => false }
-  return new AlbumShares({ directory, writer, clock: node.clock, unowned, isOpen: () => true, ...none })
+  const known = new KnownAlbums({ directory, clock: node.clock, unowned })
+  return new AlbumShares({ directory, writer, clock: node.clock, known, unowned, isOpen: () => true, ...none })
 }
 
 /** @returns what that one is in the album, as that node knows it */
@@ -75,4 +77,47 @@ test('an album is shared with a thousand one by one, and no more', async () => {
   await shares.give(id, granteeOf(userId(100)), { role: 'contributor' }, anna)
   await shares.take(id, granteeOf(userId(101)), anna)
   expect(shares.list(id, anna).shares).toHaveLength(SHARES_MAX - 1)
+})
+
+test('what is said on the two sides of a cut of where albums stand opens none to more people than either side meant', async () => {
+  const { clock, network, a, b } = await nodePair()
+  onTestFinished(async () => {
+    await Promise.all([a.stop(), b.stop()])
+  })
+  const make = async (title: string): Promise<AlbumId> =>
+    (await a.services.albums.create({ title, maker: anna.userId })).album?.id as AlbumId
+  const [trips, work, crete, house] = [
+    await make('Trips'),
+    await make('Work'),
+    await make('Crete'),
+    await make('House')
+  ]
+  await sharesOn(a).give(trips, granteeOf(ben.userId), { role: 'viewer' }, anna)
+  await sharesOn(a).give(work, granteeOf(carl.userId), { role: 'viewer' }, anna)
+  await clock.advance(2_000)
+
+  const put = async (node: SimulatedNode, album: AlbumId, parent: AlbumId): Promise<void> => {
+    await node.services.albums.as(node.services.viewers.of(anna)).move(album, { parent, inherits: true })
+  }
+  network.links.partition(['a' as NodeId], ['b' as NodeId])
+  await put(a, crete, trips)
+  await put(a, trips, work)
+  await clock.advance(1_000)
+  await put(b, work, trips)
+  // while she hands an album over on one side, she opens it to others on the other one
+  await sharesOn(a).setOwner(house, ben.userId, anna)
+  await put(b, house, work)
+  expect([standing(a, crete, carl), standing(b, work, ben), standing(b, house, carl)]).toEqual(Array(3).fill('viewer'))
+
+  network.links.heal()
+  await clock.advance(60_000)
+  for (const node of [a, b]) {
+    const { albums } = node.services
+    const parents = await Promise.all(
+      [trips, work, crete, house].map(async album => (await albums.get(album)).place?.parent)
+    )
+    expect(parents).toEqual([work, undefined, trips, undefined])
+    expect([ben, carl].map(who => standing(node, crete, who))).toEqual(['viewer', 'viewer'])
+    expect([standing(node, work, ben), standing(node, house, carl)]).toEqual(['none', 'none'])
+  }
 })

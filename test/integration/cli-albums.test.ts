@@ -22,6 +22,19 @@ test('albums are made, filled, renamed, made of labels and deleted', async () =>
   expect(JSON.parse(await run('make-real', 'label', '--json'))).toMatchObject({ name: 'label', count: 1, left: 0 })
   await run('rm', id)
   expect((await run()).split('\n').filter(line => line.includes('See'))).toEqual([])
+  const { album_id: trips } = JSON.parse(await run('make', 'Trips', '--json'))
+  const { album_id: crete } = JSON.parse(await run('make', 'Crete', '--in', trips, '--json'))
+  expect(await run('--within', trips)).toContain('Crete')
+  expect(JSON.parse(await run('move', crete, trips, '--closed', '--json'))).toMatchObject({
+    parent: trips,
+    inherits: false
+  })
+  expect(await cli(['albums', 'move', trips, crete], { node: http.url })).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('ERR_ALBUM_LOOP')
+  })
+  await run('move', crete, 'none')
+  expect([await run('--within', trips), (await run('--within', 'none')).includes('Crete')]).toEqual(['', true])
   const failed = await cli(['albums', 'add', id, a], { node: http.url })
   expect([failed.code, failed.stderr]).toEqual([1, expect.stringContaining('deleted')])
 })

@@ -206,6 +206,7 @@ const OPERATIONS = [
   'post /v1/users',
   'post /v1/users/{id}/adopt',
   'put /v1/albums/{id}/owner',
+  'put /v1/albums/{id}/parent',
   'put /v1/albums/{id}/shares/{principal}',
   'put /v1/groups/{id}/members/{user}',
   'put /v1/photos',
@@ -373,6 +374,14 @@ async function askForAlbums(id: string): Promise<void> {
     body: Buffer.from('{"albums":{"add":["label"]}}'),
     headers: { 'content-type': 'application/json' }
   })
+  const inner = await ask('POST', '/v1/albums', {}, '', { title: 'Strand', parent: album })
+  const within = JSON.parse(inner.body.toString()).album_id as string
+  await ask('PUT', '/v1/albums/{id}/parent', { id: album }, '', { parent: within })
+  await ask('PUT', '/v1/albums/{id}/parent', { id: album }, '', { parent: 'x' })
+  await ask('PUT', '/v1/albums/{id}/parent', { id: within }, '', { parent: id })
+  await ask('GET', '/v1/albums', {}, `?parent=${album}`)
+  await ask('GET', '/v1/albums', {}, '?parent=x')
+  await ask('PUT', '/v1/albums/{id}/parent', { id: within }, '', { parent: null, inherits: false })
   await ask('GET', '/v1/albums')
   await ask('GET', '/albums', {}, '?prefix=m&limit=1')
   await ask('POST', '/v1/albums/make-real', {}, '', { name: 'label' })

@@ -131,6 +131,7 @@ post /v1/tokens: nothing
 post /v1/users/{id}/adopt: accounts
 post /v1/users: accounts
 put /v1/albums/{id}/owner: share
+put /v1/albums/{id}/parent: edit
 put /v1/albums/{id}/shares/{principal}: share
 put /v1/groups/{id}/members/{user}: share
 put /v1/photos: upload

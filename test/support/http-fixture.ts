@@ -34,6 +34,7 @@ import { HttpMeter } from '../../src/http/wire/http-meter.js'
 import { HttpServer } from '../../src/http/wire/server.js'
 import type { HttpTimeouts } from '../../src/http/wire/timeouts.js'
 import { AlbumCatalog } from '../../src/photos/albums/album-catalog.js'
+import { AlbumPlaces } from '../../src/photos/albums/album-places.js'
 import { AlbumShares } from '../../src/photos/albums/album-shares.js'
 import { Albums } from '../../src/photos/albums/albums.js'
 import { LibraryLists } from '../../src/photos/library-lists.js'
@@ -42,6 +43,7 @@ import { PhotoReader } from '../../src/photos/photo-reader.js'
 import { copiesOn, Photos } from '../../src/photos/photos.js'
 import { Quotas } from '../../src/photos/quotas.js'
 import { UploadSpool } from '../../src/photos/upload-spool.js'
+import { KnownAlbums } from '../../src/photos/viewers/known-albums.js'
 import type { Viewer } from '../../src/photos/viewers/viewer.js'
 import { Viewers } from '../../src/photos/viewers/viewers.js'
 import { Similarity } from '../../src/search/similarity.js'
@@ -217,7 +219,8 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
   const unowned = (): Settings['unowned'] => accounts.settings.unowned
   const isOpen = (id: UserId): boolean => accounts.users.isOpen(id)
   const { links } = accounts
-  const viewers = new Viewers({ directory, clock: systemClock, log, unowned, groupsOf, links, isOpen })
+  const known = new KnownAlbums({ directory, clock: systemClock, unowned })
+  const viewers = new Viewers({ directory, albums: known, clock: systemClock, log, groupsOf, links, isOpen })
   await viewers.start()
   const jobs = new Jobs({ clock: systemClock, random: systemRandom, log })
   const events = new Events({ directory, clock: systemClock, random: systemRandom })
@@ -259,6 +262,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
         directory,
         writer,
         catalog,
+        places: new AlbumPlaces({ directory, writer, catalog, known }),
         photos,
         clock: systemClock,
         random: systemRandom
@@ -267,6 +271,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
         directory,
         writer,
         clock: systemClock,
+        known,
         unowned,
         isOpen: id => accounts.users.isOpen(id),
         groupsOf,

@@ -12,6 +12,7 @@ import type { DirectoryRecord } from '../../src/domain/record.js'
 import { encodeRecord } from '../../src/domain/record-codec.js'
 import type { Libp2pTransport } from '../../src/network/libp2p/libp2p-transport.js'
 import type { Heartbeat } from '../../src/network/membership/heartbeat.js'
+import { KnownAlbums } from '../../src/photos/viewers/known-albums.js'
 import { Viewers } from '../../src/photos/viewers/viewers.js'
 import { decodeSearch, encodeSearch } from '../../src/search/search-messages.js'
 import { Similarity, type SimilarityComponents } from '../../src/search/similarity.js'
@@ -65,7 +66,13 @@ export class SearchingNode {
       log,
       observe: () => {}
     })
-    this.viewers = new Viewers({ directory: this.directory, clock, log, unowned: () => 'everyone', groupsOf: () => [] })
+    this.viewers = new Viewers({
+      directory: this.directory,
+      albums: new KnownAlbums({ directory: this.directory, clock, unowned: () => 'everyone' }),
+      clock,
+      log,
+      groupsOf: () => []
+    })
     const reader: Pick<SimilarityComponents['reader'], 'isLocal' | 'readNeedle'> = {
       isLocal: () => true,
       readNeedle: async ({ sha256 }) => {

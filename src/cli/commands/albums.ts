@@ -36,11 +36,16 @@ export function addAlbums(commands: CommandSet): void {
   const albums = commands
     .client('albums', 'list albums, and how many photos each has; those without an id are labels of photos')
     .option('--prefix <text>', 'only those that begin so')
-    .action(commands.action((session, options: { readonly prefix?: string }) => list(session, options)))
+    .option('--within <album>', 'only those that stand in that one, by its id, or in `none`; default: all')
+    .action(commands.action(list))
   const add = (usage: string, summary: string) => commands.client(usage, summary, albums)
-  add('make <title>', 'make an album').action(
-    commands.action((session, title: string) => show(session, '/v1/albums', 'POST', { title }))
-  )
+  add('make <title>', 'make an album')
+    .option('--in <album>', 'the album that it is to stand in, by its id')
+    .action(
+      commands.action((session, title: string, { in: parent }: { readonly in?: string }) =>
+        show(session, '/v1/albums', 'POST', { title, parent })
+      )
+    )
   add('make-real <label>', 'make an album of a label that photos have as one').action(commands.action(makeReal))
   add('rename <album> <title>', 'give an album, by its id, another title').action(
     commands.action((session, id: string, title: string) => show(session, albumPath(id), 'PATCH', { title }))
@@ -51,16 +56,32 @@ export function addAlbums(commands: CommandSet): void {
   add('restore <album>', 'bring a deleted album back, by its id').action(
     commands.action((session, id: string) => show(session, `${albumPath(id)}/undelete`, 'POST'))
   )
+  add(
+    'move <album> <parent>',
+    'put an album into another one, both by id, so that whoever sees that sees it; or into `none`'
+  )
+    .option('--closed', 'but show it only to those to whom it is open itself')
+    .action(
+      commands.action((session, id: string, parent: string, { closed = false }: { readonly closed?: boolean }) =>
+        show(session, `${albumPath(id)}/parent`, 'PUT', {
+          parent: parent === 'none' ? null : parent,
+          inherits: !closed
+        })
+      )
+    )
   add('add <album> <photo...>', 'put photos into an album, all by id').action(commands.action(addPhotos))
   addAlbumShares(commands, albums)
 }
 
-async function list(session: Session, { prefix }: { readonly prefix?: string }): Promise<ExitCode> {
+async function list(
+  session: Session,
+  { prefix, within }: { readonly prefix?: string; readonly within?: string }
+): Promise<ExitCode> {
   const { terminal, json, client } = session
   let after: string | undefined
   let shown = 0
   do {
-    const answer: AlbumsAnswer = await client.json('/albums', { query: { prefix, after } })
+    const answer: AlbumsAnswer = await client.json('/albums', { query: { prefix, after, parent: within } })
     if (shown === 0 && answer.albums.length > 0 && !json) await terminal.print(ALBUMS.header())
     for (const album of answer.albums) await print(session, album)
     shown += answer.albums.length
@@ -69,7 +90,12 @@ async function list(session: Session, { prefix }: { readonly prefix?: string }):
   return 0
 }
 
-async function show(session: Session, path: string, method: 'POST' | 'PATCH', body?: object): Promise<ExitCode> {
+async function show(
+  session: Session,
+  path: string,
+  method: 'POST' | 'PATCH' | 'PUT',
+  body?: object
+): Promise<ExitCode> {
   await print(session, await session.client.json<AlbumJson>(path, { method, ...(body && jsonBody(body)) }))
   return 0
 }

@@ -92,6 +92,7 @@ export interface HttpComponents {
     | 'get'
     | 'create'
     | 'edit'
+    | 'move'
     | 'remove'
     | 'undelete'
     | 'exhume'

@@ -214,7 +214,7 @@ export function trashedJson({ deletedAtMs, purgeAfterMs, isRestorable, ...listed
   return { ...metaJson(listed), deleted_at, purge_after, restorable: isRestorable }
 }
 
-export function albumJson({ name, album, count, cover, span }: ListedAlbum): object {
+export function albumJson({ name, album, count, cover, span, place }: ListedAlbum): object {
   const local = (ms: number | undefined): string | null => (ms === undefined ? null : timeJson(ms).slice(0, -1))
   return {
     album_id: album?.id ?? null,
@@ -225,6 +225,8 @@ export function albumJson({ name, album, count, cover, span }: ListedAlbum): obj
     from: local(span?.fromMs),
     to: local(span?.toMs),
     created_at: timeOrNull(album?.createdAtMs),
+    parent: place?.parent ?? null,
+    inherits: place?.inherits ?? false,
     conflicts: album?.conflicts ?? 0
   }
 }

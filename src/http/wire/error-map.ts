@@ -54,6 +54,7 @@ export const ERROR_MAP: Readonly<Record<ErrorCode, ErrorMapping>> = {
   ERR_PHOTO_NOT_DELETED: { status: 409 },
   ERR_ALBUM_NOT_FOUND: { status: 404 },
   ERR_ALBUM_DELETED: { status: 410 },
+  ERR_ALBUM_LOOP: { status: 409 },
   ERR_TOO_MANY_ALBUMS: { status: 409 },
   ERR_NOT_BURIED: { status: 409 },
   ERR_NO_DATE: { status: 409 },

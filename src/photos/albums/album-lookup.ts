@@ -11,6 +11,9 @@ const FORBIDDEN: Readonly<Record<AlbumAct, string>> = {
   add: 'only contributors and managers of an album, and its owner, can put photos into it',
   edit: 'only managers of an album, and its owner, can change it',
   share: 'only managers of an album, and its owner, can share it',
+  move:
+    'only whoever owns an album can put it into another one; one that belongs to everyone, an administrator; whoever may change ' +
+    'that other one can take it out',
   delete: 'only whoever owns an album can delete and restore it; one that belongs to everyone, an administrator'
 }
 

@@ -13,23 +13,25 @@ import {
   groupIn,
   isGrantable,
   restsOn,
-  setOwnerChanges,
   userIn,
   viewAcl
 } from '../../domain/acl.js'
-import { type AlbumAudience, albumAudience, mayWithAlbum, type Person, standingIn } from '../../domain/audience.js'
+import { handOverChanges } from '../../domain/album-tree.js'
+import { albumAudience, mayWithAlbum, type OwnAudience, type Person, standingIn } from '../../domain/audience.js'
 import type { AlbumId, GroupId, UserId } from '../../domain/ids.js'
 import { SHARES_MAX } from '../../domain/limits.js'
 import type { Change, DirectoryRecord } from '../../domain/record.js'
 import type { Settings } from '../../domain/settings-record.js'
 import type { RecordWriter } from '../../store/record-writer.js'
 import { badField } from '../photo-rules.js'
+import type { KnownAlbums } from '../viewers/known-albums.js'
 import { requireAlbum } from './album-lookup.js'
 
 export interface AlbumSharesComponents {
   readonly directory: Pick<Directory, 'lookUp'>
   readonly writer: Pick<RecordWriter, 'write' | 'admit'>
   readonly clock: Pick<Clock, 'now'>
+  readonly known: Pick<KnownAlbums, 'get'>
   /** Whose an album is that nobody with an account has made. */
   readonly unowned: () => Settings['unowned']
   /** Whether there is an account that can log in. */
@@ -127,14 +129,15 @@ export class AlbumShares {
             ? 'the album belongs to everyone: an administrator can say whose it is'
             : 'only whoever owns an album can hand it over'
         )
-      return setOwnerChanges(record, owner === 'everyone' ? undefined : owner, next, person.userId, nowMs)
+      const { maker } = requireAlbum(this.#components.directory, id).album
+      return handOverChanges(record, maker, owner === 'everyone' ? undefined : owner, next, person.userId, nowMs)
     })
   }
 
   async #write(
     id: AlbumId,
     person: Person,
-    decide: (record: DirectoryRecord | undefined, audience: AlbumAudience, nowMs: number) => readonly Change[]
+    decide: (record: DirectoryRecord | undefined, audience: OwnAudience, nowMs: number) => readonly Change[]
   ): Promise<AlbumSharing> {
     const { writer, clock, directory } = this.#components
     writer.admit()
@@ -165,14 +168,14 @@ export class AlbumShares {
       .sort((a, b) => (a.grantee < b.grantee ? -1 : 1))
     return {
       owner,
-      standing: standingIn(audience, person),
+      standing: standingIn({ ...audience, above: this.#components.known.get(id)?.audience.above ?? [] }, person),
       mayShare: person !== undefined && mayWithAlbum('share', audience, person),
       shares
     }
   }
 
   /** @throws `ERR_ALBUM_NOT_FOUND`, `ERR_ALBUM_DELETED` */
-  #audience(id: AlbumId, record: DirectoryRecord | undefined): AlbumAudience {
+  #audience(id: AlbumId, record: DirectoryRecord | undefined): OwnAudience {
     const { directory, unowned, clock } = this.#components
     const { album } = requireAlbum(directory, id)
     return albumAudience(album.maker, viewAcl(record), unowned(), clock.now())
@@ -205,7 +208,7 @@ export class AlbumShares {
 }
 
 /** @returns the owner of the album. @throws `ERR_FORBIDDEN` */
-function requireSharer(audience: AlbumAudience, person: Person): UserId {
+function requireSharer(audience: OwnAudience, person: Person): UserId {
   const { owner } = audience
   if (owner === 'everyone')
     throw new SheafError(

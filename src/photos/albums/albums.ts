@@ -17,6 +17,7 @@ import {
   reviveAlbumChanges,
   viewAlbum
 } from '../../domain/album.js'
+import type { NewPlace } from '../../domain/album-tree.js'
 import type { AlbumAct } from '../../domain/audience.js'
 import { type AlbumId, newPhotoId, type PhotoId, parseAlbumId, type UserId } from '../../domain/ids.js'
 import { ALBUMS_MAX } from '../../domain/limits.js'
@@ -37,6 +38,7 @@ import {
   positionOf
 } from './album-catalog.js'
 import { albumDeleted, albumNotFound, requireAlbum, requireLiveAlbum, requireMayWithAlbum } from './album-lookup.js'
+import type { AlbumPlaces } from './album-places.js'
 import { checkAlbumCaption, checkTitle } from './album-rules.js'
 
 /** Photos that one call puts into the album that their label becomes. */
@@ -50,6 +52,7 @@ export interface AlbumsComponents {
   >
   readonly writer: Pick<RecordWriter, 'write' | 'revive' | 'admit'>
   readonly catalog: AlbumCatalog
+  readonly places: Pick<AlbumPlaces, 'seenBy' | 'put' | 'prepare'>
   /** What graves have ended here before its time. Default: nothing. */
   readonly laidOut?: Pick<LaidOut, 'read'>
   readonly photos: Pick<Photos, 'batchLabel' | 'as'>
@@ -65,6 +68,14 @@ export interface ListedAlbum extends LabelCount {
   readonly cover: PhotoId | undefined
   /** Undefined while a new index is being made, and where it has no photos. */
   readonly span: LabelSpan | undefined
+  /** In which album it stands; undefined: in none that whoever asks sees. */
+  readonly place: NewPlace | undefined
+}
+
+/** Which albums are listed, and labels where nothing is said of where they stand, or that it is nowhere. */
+export interface AlbumsQuery extends LabelsQuery {
+  /** Only those that stand in that one, or in none that whoever asks sees. Default: wherever they stand. */
+  readonly parent?: AlbumId | 'none' | undefined
 }
 
 export interface AlbumPage {
@@ -98,14 +109,18 @@ export class Albums {
     return new Albums({ ...this.#components, photos: this.#components.photos.as(viewer) }, viewer)
   }
 
-  /** @throws `ERR_BAD_PARAMETER`, `ERR_TOO_MANY_ALBUMS`, what the store throws */
-  async create(album: NewAlbum): Promise<ListedAlbum> {
+  /**
+   * @param parent - the album that it stands in; undefined: in none
+   * @throws `ERR_BAD_PARAMETER`, `ERR_TOO_MANY_ALBUMS`, `ERR_ALBUM_NOT_FOUND` and others of the parent, what the store throws
+   */
+  async create(album: NewAlbum, parent?: AlbumId): Promise<ListedAlbum> {
     const checked = { ...album, title: checkTitle(album.title) }
     checkAlbumCaption(album.caption)
-    const { clock, random, writer } = this.#components
+    const { clock, random, writer, places } = this.#components
     writer.admit()
     this.#requireRoom()
     const id = newPhotoId(clock, random) as string as AlbumId
+    if (parent !== undefined) await places.prepare(this.#viewer, id, album.maker, parent)
     const record = await writer.write({ kind: ALBUM_KIND, id }, () => createAlbumChanges(checked))
     return this.#listed(requireView(record))
   }
@@ -128,7 +143,15 @@ export class Albums {
     return this.#listed(requireView(record))
   }
 
-  /** Its photos stay. Deleting again is harmless. @throws `ERR_ALBUM_NOT_FOUND`, what the store throws */
+  /** Puts it into another album, or takes it out. @throws what `AlbumPlaces` throws */
+  async move(id: AlbumId, place: NewPlace): Promise<ListedAlbum> {
+    const { directory, writer, places } = this.#components
+    writer.admit()
+    await places.put(this.#viewer, id, place)
+    return this.#listed(requireAlbum(directory, id).album)
+  }
+
+  /** Its photos stay, and albums in it stand in none. Deleting again is harmless. @throws `ERR_ALBUM_NOT_FOUND`, what the store throws */
   async remove(id: AlbumId): Promise<void> {
     const { grave } = this.#components.directory.lookUp({ kind: ALBUM_KIND, id })
     if (grave !== undefined && this.#viewer === ALL_SEEING) return
@@ -240,9 +263,11 @@ export class Albums {
     return { album: await this.#listed(requireView(record)), outcomes, left: await this.#countOf(term) }
   }
 
-  /** Albums and labels in the order of their titles. @throws `ERR_DIRECTORY_UNAVAILABLE` */
-  async list({ prefix = '', after, limit }: LabelsQuery): Promise<AlbumPage> {
+  /** Albums and labels in the order of their titles. @throws `ERR_ALBUM_NOT_FOUND` of the parent, `ERR_DIRECTORY_UNAVAILABLE` */
+  async list({ prefix = '', after, limit, parent }: AlbumsQuery): Promise<AlbumPage> {
     const { directory, catalog } = this.#components
+    const isInside = parent !== undefined && parent !== 'none'
+    if (isInside) requireMayWithAlbum(this.#viewer, 'see', parent)
     const behind = after === undefined ? undefined : this.#positionOf(after)
     const labelsBehind = behind?.order.toString()
     const audiences = await this.#viewer.audiences()
@@ -250,12 +275,12 @@ export class Albums {
     // what has the form of an id may be an album that this node has not heard of yet
     const isOmitted = (label: string): boolean =>
       catalog.isId(label) || (this.#viewer !== ALL_SEEING && parseAlbumId(label) !== undefined)
-    const labels = await directory.labels('album', query, isOmitted)
+    const labels = isInside ? [] : await directory.labels('album', query, isOmitted)
+    const isListed = (id: AlbumId): boolean =>
+      this.#viewer.mayWithAlbum('see', id) && (parent === undefined || this.#parentOf(id) === parent)
     const found = [
       ...labels.map(label => ({ ...positionOf(label.name), label })),
-      ...catalog
-        .page(prefix, behind, limit + 1, id => this.#viewer.mayWithAlbum('see', id))
-        .map(album => ({ ...album, label: undefined }))
+      ...catalog.page(prefix, behind, limit + 1, isListed).map(album => ({ ...album, label: undefined }))
     ].sort(comparePositions)
     const page = found.slice(0, limit)
     const records = await directory.getMany(page.flatMap(({ id }) => (id === '' ? [] : { kind: ALBUM_KIND, id })))
@@ -287,7 +312,11 @@ export class Albums {
 
   async #listedLabel({ name, count }: LabelCount): Promise<ListedAlbum> {
     const span = await this.#components.directory.labelSpan('album', name, await this.#viewer.audiences())
-    return { name, count, album: undefined, cover: span?.newest, span }
+    return { name, count, album: undefined, cover: span?.newest, span, place: undefined }
+  }
+
+  #parentOf(id: AlbumId): AlbumId | 'none' {
+    return this.#components.places.seenBy(this.#viewer, id)?.parent ?? 'none'
   }
 
   async #countOf(term: string): Promise<number> {
@@ -303,7 +332,8 @@ export class Albums {
     const count = directory.count(directory.language.labelTerm('album', id))
     const span = count === 0 ? undefined : await directory.labelSpan('album', id)
     const isShown = count > 0 && album.cover !== undefined && this.#isIn(id, album.cover)
-    return { name: title, count, album, cover: isShown ? album.cover : span?.newest, span }
+    const place = this.#components.places.seenBy(this.#viewer, id)
+    return { name: title, count, album, cover: isShown ? album.cover : span?.newest, span, place }
   }
 
   #isIn(album: AlbumId, id: PhotoId): boolean {

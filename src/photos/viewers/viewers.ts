@@ -1,17 +1,16 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../core/clock.js'
-import { hasCode, SheafError } from '../../core/errors.js'
+import { SheafError } from '../../core/errors.js'
 import type { Startable } from '../../core/lifecycle.js'
 import type { Logger } from '../../core/log.js'
 import { eachInTurns } from '../../core/turn.js'
 import type { Directory } from '../../directory/directory.js'
 import { isTermOf } from '../../directory/term-index.js'
-import { ACL_KIND, aclKey, type GroupGrantee, viewAcl } from '../../domain/acl.js'
-import { ALBUM_KIND, viewAlbum } from '../../domain/album.js'
+import { ACL_KIND, type GroupGrantee } from '../../domain/acl.js'
+import { ALBUM_KIND } from '../../domain/album.js'
 import {
   type AlbumAudience,
   AudienceSet,
-  albumAudience,
   audienceText,
   isSeeing,
   mayWithAlbum,
@@ -27,19 +26,20 @@ import {
   photoAudience
 } from '../../domain/audience.js'
 import { type AlbumId, type LinkId, parseAlbumId, type UserId } from '../../domain/ids.js'
-import { ALBUMS_HELD_MAX, AUDIENCES_HELD_MAX, VIEWERS_HELD_MAX } from '../../domain/limits.js'
+import { AUDIENCES_HELD_MAX, VIEWERS_HELD_MAX } from '../../domain/limits.js'
 import { GROUP_KIND } from '../../domain/people-group.js'
 import { PHOTO_KIND } from '../../domain/photo.js'
 import type { DirectoryRecord } from '../../domain/record.js'
-import { SETTINGS_KIND, type Settings } from '../../domain/settings-record.js'
+import { SETTINGS_KIND } from '../../domain/settings-record.js'
 import { isInForce, isLinked, type ShareLink } from '../../domain/share-link.js'
 import { AUDIENCE, photoOf } from '../../domain/terms.js'
+import type { KnownAlbums } from './known-albums.js'
 import type { GuestUpload, Viewer } from './viewer.js'
 
 export interface ViewersComponents {
-  readonly directory: Pick<Directory, 'onComing' | 'onChange' | 'onOpaque' | 'lookUp' | 'countsOf' | 'language'>
-  /** Whose that is which nobody with an account has made. */
-  readonly unowned: () => Settings['unowned']
+  readonly directory: Pick<Directory, 'onComing' | 'onChange' | 'onOpaque' | 'countsOf' | 'language'>
+  /** Told when one of their records has changed. */
+  readonly albums: KnownAlbums
   /** In what groups somebody is now. */
   readonly groupsOf: (id: UserId) => readonly GroupGrantee[]
   /** Default: there are no share links. */
@@ -48,14 +48,6 @@ export interface ViewersComponents {
   readonly isOpen?: ((id: UserId) => boolean) | undefined
   readonly clock: Pick<Clock, 'now'>
   readonly log: Logger
-}
-
-/** What is known of an album, until its records or the settings change, or something that was given ends. */
-interface KnownAlbum {
-  readonly audience: AlbumAudience
-  readonly isDeleted: boolean
-  /** When the first of what was given ends, ms since the Unix epoch. */
-  readonly endsAtMs: number
 }
 
 /** An audience that live photos have, or had when somebody asked. */
@@ -80,8 +72,6 @@ class KnownAudiences {
   }
 }
 
-/** An album of which this node has no record that it can read: what it cannot read opens nothing. */
-const UNKNOWN = { audience: undefined, isDeleted: true, endsAtMs: Number.POSITIVE_INFINITY } as const
 /** Audiences that no photo has any more are forgotten when there may be more of them than of others, and than that. */
 const DEAD_AUDIENCES_MAX = 256
 
@@ -99,7 +89,6 @@ interface Sight {
  */
 export class Viewers implements Startable {
   readonly #components: ViewersComponents
-  readonly #albums = new LRUCache<AlbumId, KnownAlbum | typeof UNKNOWN>({ max: ALBUMS_HELD_MAX })
   /** All that live photos have had since they were read, by their texts; more do no harm. Undefined: nobody has asked for them. */
   #audiences: KnownAudiences | undefined
   /** Those that are being read. */
@@ -107,8 +96,6 @@ export class Viewers implements Startable {
   /** How many there were when they were read. */
   #live = 0
   #reading: Promise<void> | undefined
-  /** As the settings say; undefined: they were not asked since they changed. */
-  #unowned: Settings['unowned'] | undefined
   readonly #sights = new LRUCache<string, Sight>({ max: VIEWERS_HELD_MAX })
   /** Rises whenever somebody may see more or less of the audiences than before. */
   #epoch = 0
@@ -148,17 +135,20 @@ export class Viewers implements Startable {
    */
   of(person: Person | undefined, opened: readonly OpenedLink[] = []): Viewer {
     const isByLinkOnly = person === undefined && opened.length > 0
-    const unowned = (): Settings['unowned'] => this.#unownedNow()
+    const { albums } = this.#components
     const linked = (): readonly ShareLink[] => this.linksInForce(opened)
     return {
       onlooker: person ?? (isByLinkOnly ? { links: opened } : 'public'),
       knowsPeople: !isByLinkOnly,
       may: (act, audience) =>
         (!isByLinkOnly &&
-          mayWithPhoto(act, audience, this.#now(person), { unowned: unowned(), albumOf: id => this.#liveAlbum(id) })) ||
-        (opened.length > 0 && linked().some(link => allows(link, act) && isLinked(link, audience, unowned()))),
+          mayWithPhoto(act, audience, this.#now(person), {
+            unowned: albums.unowned,
+            albumOf: id => this.#liveAlbum(id)
+          })) ||
+        (opened.length > 0 && linked().some(link => allows(link, act) && isLinked(link, audience, albums.unowned))),
       mayWithAlbum: (act, id) => {
-        const { audience } = this.#album(id)
+        const audience = albums.get(id)?.audience
         if (audience === undefined) return act === 'add' && person !== undefined && this.#isSetOf(id, person)
         if (!isByLinkOnly && mayWithAlbum(act, audience, this.#now(person))) return true
         const isGiven = act === 'see' || (act === 'add' && isByLinkOnly)
@@ -167,8 +157,8 @@ export class Viewers implements Startable {
       },
       audiences: (act = 'see') =>
         this.#audiencesOf(person, isByLinkOnly, opened.length === 0 ? [] : linked().filter(link => allows(link, act))),
-      trashOwners: () => ownersToDelete(person, unowned()),
-      guestUpload: albums => (isByLinkOnly ? this.#guestUpload(linked(), albums) : undefined)
+      trashOwners: () => ownersToDelete(person, albums.unowned),
+      guestUpload: into => (isByLinkOnly ? this.#guestUpload(linked(), into) : undefined)
     }
   }
 
@@ -212,8 +202,7 @@ export class Viewers implements Startable {
   }
 
   #liveAlbum(id: AlbumId): AlbumAudience | undefined {
-    const album = this.#album(id)
-    return album.isDeleted ? undefined : album.audience
+    return this.#components.albums.live(id)?.audience
   }
 
   /** @param links - in force */
@@ -242,17 +231,18 @@ export class Viewers implements Startable {
     links: readonly ShareLink[],
     known: readonly KnownAudience[]
   ): Promise<Sight> {
+    const { albums } = this.#components
     const epoch = this.#epoch
     let endsAtMs = Number.POSITIVE_INFINITY
     const albumOf = (id: AlbumId): AlbumAudience | undefined => {
-      const album = this.#album(id)
-      if (album.isDeleted) return undefined
+      const album = albums.live(id)
+      if (album === undefined) return undefined
       endsAtMs = Math.min(endsAtMs, album.endsAtMs)
       return album.audience
     }
     const isSeen = (audience: PhotoAudience): boolean =>
-      (!isByLinkOnly && mayWithPhoto('see', audience, this.#now(person), { unowned: this.#unownedNow(), albumOf })) ||
-      links.some(link => isLinked(link, audience, this.#unownedNow()))
+      (!isByLinkOnly && mayWithPhoto('see', audience, this.#now(person), { unowned: albums.unowned, albumOf })) ||
+      links.some(link => isLinked(link, audience, albums.unowned))
     const seen: KnownAudience[] = []
     let count = 0
     await eachInTurns(known, audience => {
@@ -309,7 +299,7 @@ export class Viewers implements Startable {
       case ALBUM_KIND:
       case ACL_KIND: {
         const album = parseAlbumId(id)
-        if (album !== undefined) this.#albums.delete(album)
+        if (album !== undefined) this.#components.albums.forget(album)
         this.#epoch++
         return
       }
@@ -317,8 +307,7 @@ export class Viewers implements Startable {
         this.#epoch++
         return
       case SETTINGS_KIND:
-        this.#albums.clear()
-        this.#unowned = undefined
+        this.#components.albums.clear()
         this.#epoch++
     }
   }
@@ -344,46 +333,6 @@ export class Viewers implements Startable {
       return
     }
     known.add(text, audience)
-  }
-
-  #unownedNow(): Settings['unowned'] {
-    this.#unowned ??= this.#components.unowned()
-    return this.#unowned
-  }
-
-  /** @throws `ERR_DIRECTORY_UNAVAILABLE` */
-  #album(id: AlbumId): KnownAlbum | typeof UNKNOWN {
-    const { clock } = this.#components
-    const known = this.#albums.get(id)
-    if (known !== undefined && clock.now() < known.endsAtMs) return known
-    const album = this.#readOrNone(id)
-    this.#albums.set(id, album)
-    return album
-  }
-
-  #readOrNone(id: AlbumId): KnownAlbum | typeof UNKNOWN {
-    try {
-      return this.#readAlbum(id) ?? UNKNOWN
-    } catch (err) {
-      if (hasCode(err, 'ERR_FORMAT_TOO_NEW')) return UNKNOWN
-      throw err
-    }
-  }
-
-  /** @throws `ERR_DIRECTORY_UNAVAILABLE`, `ERR_FORMAT_TOO_NEW` */
-  #readAlbum(id: AlbumId): KnownAlbum | undefined {
-    const { clock, directory } = this.#components
-    const record = directory.lookUp({ kind: ALBUM_KIND, id }).stored?.record
-    const album = record && viewAlbum(record)
-    if (album === undefined) return undefined
-    const nowMs = clock.now()
-    const acl = viewAcl(directory.lookUp(aclKey(id)).stored?.record)
-    const ends = [...acl.grants.values()].map(({ untilMs = nowMs }) => untilMs).filter(untilMs => untilMs > nowMs)
-    return {
-      audience: albumAudience(album.maker, acl, this.#unownedNow(), nowMs),
-      isDeleted: album.deleted,
-      endsAtMs: Math.min(...ends)
-    }
   }
 }
 

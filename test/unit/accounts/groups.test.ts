@@ -10,6 +10,7 @@ import { GROUP_KIND } from '../../../src/domain/people-group.js'
 import type { Change } from '../../../src/domain/record.js'
 import { encodeRecord } from '../../../src/domain/record-codec.js'
 import { mapOf } from '../../../src/domain/value-fields.js'
+import { KnownAlbums } from '../../../src/photos/viewers/known-albums.js'
 import { Viewers } from '../../../src/photos/viewers/viewers.js'
 import { SimulatedClock } from '../../support/simulated-clock.js'
 import { type AccountsFixture, ADDRESS, accountsFixture } from './accounts-fixture.js'
@@ -31,7 +32,7 @@ async function cluster(count: number): Promise<{ nodes: Node[]; who: Record<Name
     const groupsOf = (id: UserId) => node.accounts.groups.of(id)
     const viewers = new Viewers({
       directory: node.directory,
-      unowned: () => 'everyone',
+      albums: new KnownAlbums({ directory: node.directory, clock, unowned: () => 'everyone' }),
       groupsOf,
       clock,
       log: silentLog

@@ -12,8 +12,10 @@ import { type Photo, viewPhoto } from '../../../src/domain/photo.js'
 import { conflictVersions } from '../../../src/domain/record.js'
 import { USER_KIND } from '../../../src/domain/user.js'
 import { AlbumCatalog } from '../../../src/photos/albums/album-catalog.js'
+import { AlbumPlaces } from '../../../src/photos/albums/album-places.js'
 import { AlbumShares } from '../../../src/photos/albums/album-shares.js'
 import { Albums } from '../../../src/photos/albums/albums.js'
+import { KnownAlbums } from '../../../src/photos/viewers/known-albums.js'
 import { Viewers } from '../../../src/photos/viewers/viewers.js'
 import { requireRecord } from '../../../src/store/record-writer.js'
 import { SeededRandom } from '../../support/seeded-random.js'
@@ -43,17 +45,19 @@ beforeEach(async () => {
     { cluster: 'home', auth: 'auto', hashingCost: LITTLE }
   )
   const catalog = new AlbumCatalog({ directory, log: silentLog })
+  const known = new KnownAlbums({ directory, clock, unowned: () => 'everyone' })
   viewers = new Viewers({
     directory,
+    albums: known,
     clock,
     log: silentLog,
-    unowned: () => 'everyone',
     groupsOf: id => accounts.groups.of(id)
   })
-  albums = new Albums({ ...shared, catalog, photos })
+  albums = new Albums({ ...shared, catalog, places: new AlbumPlaces({ ...shared, catalog, known }), photos })
   const isOpen = (id: UserId): boolean => accounts.users.isOpen(id)
   shares = new AlbumShares({
     ...shared,
+    known,
     unowned: () => 'everyone',
     isOpen,
     groupsOf: id => accounts.groups.of(id),

@@ -14,6 +14,7 @@ import type { AlbumId, PhotoId, UserId } from '../../../src/domain/ids.js'
 import { INDEX_LANGUAGE_7 } from '../../../src/domain/past-terms.js'
 import type { Settings } from '../../../src/domain/settings-record.js'
 import { INDEX_LANGUAGE } from '../../../src/domain/terms.js'
+import { KnownAlbums } from '../../../src/photos/viewers/known-albums.js'
 import { ALL_SEEING, type Viewer } from '../../../src/photos/viewers/viewer.js'
 import { Viewers } from '../../../src/photos/viewers/viewers.js'
 import { bodyOf, photosFixture } from './photos-fixture.js'
@@ -45,7 +46,8 @@ beforeEach(async () => {
       return typeof value === 'function' ? value.bind(target) : value
     }
   })
-  viewers = new Viewers({ directory: asked, clock, log: silentLog, unowned: () => unowned, groupsOf: () => [] })
+  const albums = new KnownAlbums({ directory: asked, clock, unowned: () => unowned })
+  viewers = new Viewers({ directory: asked, albums, clock, log: silentLog, groupsOf: () => [] })
   await viewers.start()
   onTestFinished(() => viewers.stop())
 })

@@ -9,6 +9,7 @@ import { INDEX_LANGUAGE_7 } from '../../../src/domain/past-terms.js'
 import { cameraChange, takenAtChange } from '../../../src/domain/photo-facts.js'
 import { ALL_SHARDS, SHARD_COUNT } from '../../../src/domain/shards.js'
 import { INDEX_LANGUAGE } from '../../../src/domain/terms.js'
+import { KnownAlbums } from '../../../src/photos/viewers/known-albums.js'
 import { ALL_SEEING, type Viewer } from '../../../src/photos/viewers/viewer.js'
 import { Viewers } from '../../../src/photos/viewers/viewers.js'
 import type { LookAtFileComponents } from '../../../src/search/look-at-file.js'
@@ -90,7 +91,7 @@ beforeEach(async () => {
     ...photos.base,
     directory: asked,
     log: silentLog,
-    unowned: () => 'everyone',
+    albums: new KnownAlbums({ ...photos.base, unowned: () => 'everyone' }),
     groupsOf: () => []
   })
   await viewers.start()

@@ -23,6 +23,7 @@ export const PROBLEM_TEXTS: Readonly<Record<string, string>> = {
   ERR_PHOTO_NOT_DELETED: 'This photo is not in the trash.',
   ERR_ALBUM_NOT_FOUND: 'There is no such album.',
   ERR_ALBUM_DELETED: 'This album was deleted. Its photos are still there.',
+  ERR_ALBUM_LOOP: 'An album cannot be put into itself, or into one that is in it.',
   ERR_TOO_MANY_ALBUMS: 'There are 10,000 albums, and no more can be made. Use tags instead.',
   ERR_NO_ACCOUNTS: 'There are no accounts here. Load the page again.',
   ERR_FORBIDDEN: 'Your account may not do this. An administrator can give it another role.',

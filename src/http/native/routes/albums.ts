@@ -12,6 +12,7 @@ import {
   deleteAlbumSchema,
   getAlbumSchema,
   makeRealSchema,
+  moveAlbumSchema,
   patchAlbumSchema,
   restoreAlbumSchema,
   undeleteAlbumSchema
@@ -26,6 +27,16 @@ interface NewAlbumBody {
   readonly title: string
   readonly caption?: string
   readonly cover?: string
+  readonly parent?: string
+}
+
+interface AlbumsQuerystring extends LabelsQuery {
+  readonly parent?: string
+}
+
+interface PlaceBody {
+  readonly parent: string | null
+  readonly inherits?: boolean
 }
 
 interface AlbumPatchBody {
@@ -42,10 +53,12 @@ interface PhotosBody {
 /** Albums, and which photos are in them. */
 export function addAlbumRoutes(app: FastifyInstance, { seenBy, gates }: RouteContext): void {
   for (const path of ['/albums', '/v1/albums']) {
-    app.get<{ Querystring: LabelsQuery }>(path, { schema: albumsSchema }, request =>
+    app.get<{ Querystring: AlbumsQuerystring }>(path, { schema: albumsSchema }, request =>
       whileConnected(request, signal =>
         gates.pages.pass(signal, async () => {
-          const { albums: page, nextAfter } = await seenBy(request).albums.list(request.query)
+          const { parent, ...query } = request.query
+          const within = parent === undefined || parent === 'none' ? parent : requireAlbumId(parent)
+          const { albums: page, nextAfter } = await seenBy(request).albums.list({ ...query, parent: within })
           return { albums: page.map(albumJson), next_after: nextAfter ?? null }
         })
       )
@@ -53,12 +66,9 @@ export function addAlbumRoutes(app: FastifyInstance, { seenBy, gates }: RouteCon
   }
 
   app.post<{ Body: NewAlbumBody }>('/v1/albums', { schema: createAlbumSchema }, async (request, reply) => {
-    const { cover, ...said } = request.body
-    const made = await seenBy(request).albums.create({
-      ...said,
-      ...(cover !== undefined && { cover: requirePhotoId(cover) }),
-      maker: userOf(request)
-    })
+    const { cover, parent, ...said } = request.body
+    const album = { ...said, ...(cover !== undefined && { cover: requirePhotoId(cover) }), maker: userOf(request) }
+    const made = await seenBy(request).albums.create(album, parent === undefined ? undefined : requireAlbumId(parent))
     reply.code(201).header('location', `/v1/albums/${made.album?.id}`)
     return albumJson(made)
   })
@@ -84,6 +94,16 @@ export function addAlbumRoutes(app: FastifyInstance, { seenBy, gates }: RouteCon
       const { cover, ...said } = request.body
       const edit = { ...said, ...(cover !== undefined && { cover: cover === null ? null : requirePhotoId(cover) }) }
       return albumJson(await seenBy(request).albums.edit(requireAlbumId(request.params.id), edit))
+    }
+  )
+
+  app.put<{ Params: IdParams; Body: PlaceBody }>(
+    '/v1/albums/:id/parent',
+    { schema: moveAlbumSchema },
+    async request => {
+      const { parent, inherits = true } = request.body
+      const place = { parent: parent === null ? undefined : requireAlbumId(parent), inherits }
+      return albumJson(await seenBy(request).albums.move(requireAlbumId(request.params.id), place))
     }
   )
 

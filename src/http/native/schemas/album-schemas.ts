@@ -1,5 +1,6 @@
 import { ALBUM_CAPTION_CHARACTERS_MAX } from '../../../domain/limits.js'
 import {
+  ALBUM_OR_NONE,
   array,
   CONFLICT_NUMBER,
   COUNT,
@@ -37,6 +38,11 @@ const ALBUM_FIELDS = {
   from: { ...nullable(LOCAL_TIME), description: 'when the first photo was taken' },
   to: { ...nullable(LOCAL_TIME), description: 'when the last one was' },
   created_at: { ...nullable(TIME), description: 'null of a label' },
+  parent: {
+    ...nullable(PHOTO_ID),
+    description: 'the album that it stands in; null: none, or none that is open to you'
+  },
+  inherits: { type: 'boolean', description: 'whether those to whom that one is open see this one' },
   conflicts: { ...COUNT, description: 'versions of concurrent edits that lost to the current one' }
 }
 export const ALBUM = object(ALBUM_FIELDS)
@@ -45,7 +51,16 @@ const ALBUM_PARAMS = object(ALBUM_ID)
 const TITLE: Schema = { ...LABEL, description: `${LABEL.description as string}; no UUID` }
 const CAPTION: Schema = { ...TEXT, maxLength: ALBUM_CAPTION_CHARACTERS_MAX }
 const COVER: Schema = { ...PHOTO_ID, description: 'shown while the photo is in the album' }
+const PARENT: Schema = { ...PHOTO_ID, description: 'id of the album that it is to stand in' }
 const PHOTO_IDS: Schema = array(PHOTO_ID, { maxItems: PHOTOS_MAX })
+const ALBUMS_QUERY = {
+  ...LABELS_QUERY,
+  parent: {
+    ...ALBUM_OR_NONE,
+    description:
+      'only those that stand in this album, by its id; `none`: in none that is open to you, and labels; default: all, wherever they stand'
+  }
+}
 /** What says that the album is not there. */
 export const FOUND = ['ERR_BAD_ID', 'ERR_ALBUM_NOT_FOUND', 'ERR_ALBUM_DELETED', 'ERR_FORMAT_TOO_NEW'] as const
 const OUTCOME = {
@@ -60,10 +75,10 @@ export const albumsSchema: Schema = {
   description: 'Labels that photos have as albums are among them, without an `album_id`.',
   tags: TAGS,
   rights: { needs: ['read'] },
-  querystring: LABELS_QUERY,
+  querystring: object(ALBUMS_QUERY, Object.keys(ALBUMS_QUERY)),
   response: {
     200: json('a page', object({ albums: array(ALBUM), next_after: NEXT_AFTER })),
-    ...problems('ERR_DIRECTORY_UNAVAILABLE', 'ERR_OVERLOADED')
+    ...problems('ERR_BAD_ID', 'ERR_ALBUM_NOT_FOUND', 'ERR_DIRECTORY_UNAVAILABLE', 'ERR_OVERLOADED')
   }
 }
 
@@ -72,10 +87,10 @@ export const createAlbumSchema: Schema = {
   description: 'Albums may have the same title: they are told apart by id.',
   tags: TAGS,
   rights: { needs: ['edit'] },
-  body: object({ title: TITLE, caption: CAPTION, cover: COVER }, ['caption', 'cover']),
+  body: object({ title: TITLE, caption: CAPTION, cover: COVER, parent: PARENT }, ['caption', 'cover', 'parent']),
   response: {
     201: json('the album', ALBUM, { Location: TEXT }),
-    ...problems('ERR_BAD_ID', 'ERR_TOO_MANY_ALBUMS', ...RECORD_WRITE)
+    ...problems(...FOUND, 'ERR_TOO_MANY_ALBUMS', ...RECORD_WRITE)
   }
 }
 
@@ -98,6 +113,27 @@ export const patchAlbumSchema: Schema = {
     minProperties: 1
   },
   response: { 200: json('the album', ALBUM), ...problems(...FOUND, ...RECORD_WRITE) }
+}
+
+export const moveAlbumSchema: Schema = {
+  summary: 'Puts an album into another one, or takes it out',
+  description:
+    'Its owner can put it into one that he may change; whoever may change that one can take it out. To whom the other one is open, this one ' +
+    'is too, unless `inherits` is false: a viewer and a contributor as there, managers and the owner as managers, who do not share it.',
+  tags: TAGS,
+  rights: { needs: ['edit'] },
+  params: ALBUM_PARAMS,
+  body: object(
+    {
+      parent: { ...nullable(PARENT), description: 'null: it stands in none' },
+      inherits: {
+        type: 'boolean',
+        description: 'default: true; false: it is open only to those to whom it was opened itself'
+      }
+    },
+    ['inherits']
+  ),
+  response: { 200: json('the album', ALBUM), ...problems(...FOUND, 'ERR_ALBUM_LOOP', ...RECORD_WRITE) }
 }
 
 export const deleteAlbumSchema: Schema = {

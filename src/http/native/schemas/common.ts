@@ -35,6 +35,8 @@ export const PHOTO_ID: Schema = {
   description: 'UUID; any case in requests, lower case in answers',
   examples: ['019aa1d2-0c5e-7b1a-9f3e-5d2c8a417e60']
 }
+const UUID_OR_NONE = `^none$|${UUID}`
+export const ALBUM_OR_NONE: Schema = { type: 'string', pattern: UUID_OR_NONE, examples: ['none'] }
 export const SHA256: Schema = { type: 'string', pattern: '^[0-9a-f]{64}$' }
 export const COOKIE: Schema = { type: 'string', pattern: '^[0-9a-f]{32}$' }
 export const ACTOR: Schema = {
@@ -80,6 +82,7 @@ export const LABEL: Schema = {
 /** What a text is that does not match one of these patterns; of others, the parameter is only named. */
 export const PATTERN_FAULTS: Readonly<Record<string, PatternFault>> = {
   [UUID]: { code: 'ERR_BAD_ID', detail: 'is not a UUID' },
+  [UUID_OR_NONE]: { code: 'ERR_BAD_ID', detail: 'is neither a UUID nor none' },
   [TAKEN_AT_FORM]: {
     code: 'ERR_BAD_PARAMETER',
     detail: 'must be a date such as 2024-01-01T08:02:32+11:00, 2024-01-01T08:02 or 1985-07'

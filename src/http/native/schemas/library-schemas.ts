@@ -18,14 +18,11 @@ import {
 import { META_FIELDS } from './photo-schemas.js'
 
 const TAGS = ['photos']
-export const LABELS_QUERY = object(
-  {
-    prefix: { ...TEXT, description: 'only those that begin so, whatever their case and accents', examples: ['gar'] },
-    after: { ...TEXT, description: 'next_after of the previous page' },
-    limit: { type: 'integer', minimum: 1, maximum: 1000, default: 1000 }
-  },
-  ['prefix', 'after', 'limit']
-)
+export const LABELS_QUERY = {
+  prefix: { ...TEXT, description: 'only those that begin so, whatever their case and accents', examples: ['gar'] },
+  after: { ...TEXT, description: 'next_after of the previous page' },
+  limit: { type: 'integer', minimum: 1, maximum: 1000, default: 1000 }
+}
 export const NEXT_AFTER: Schema = nullable({ ...TEXT, description: 'null on the last page' })
 const LABEL_COUNT = {
   name: { ...TEXT, description: 'as most photos have it' },
@@ -35,7 +32,7 @@ export const tagsSchema: Schema = {
   summary: 'Tags and how many photos have them, in alphabetical order',
   tags: TAGS,
   rights: { needs: ['read'] },
-  querystring: LABELS_QUERY,
+  querystring: object(LABELS_QUERY, Object.keys(LABELS_QUERY)),
   response: {
     200: json('a page', object({ tags: array(object(LABEL_COUNT)), next_after: NEXT_AFTER })),
     ...problems('ERR_DIRECTORY_UNAVAILABLE', 'ERR_OVERLOADED')

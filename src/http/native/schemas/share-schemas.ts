@@ -58,7 +58,7 @@ const NAMED = [...FOUND, 'ERR_USER_NOT_FOUND'] as const
 
 export const sharesSchema: Schema = {
   summary: 'To whom an album is open',
-  description: 'Who has an account sees all photos so far: what is shared is kept, and will count.',
+  description: 'Those to whom an album is open in which this one stands are not named: ask for that one.',
   tags: TAGS,
   rights: { needs: ['read'] },
   params: object(ALBUM_ID),
