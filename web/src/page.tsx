@@ -12,7 +12,7 @@ const Lightbox = lazy(async () => (await import('./parts/lightbox.js')).Lightbox
 const SearchPage = lazy(async () => (await import('./pages/search-page.js')).SearchPage)
 const SimilarPage = lazy(async () => (await import('./pages/search-page.js')).SimilarPage)
 const AlbumsPage = lazy(async () => (await import('./pages/albums-page.js')).AlbumsPage)
-const AlbumPage = lazy(async () => (await import('./pages/albums-page.js')).AlbumPage)
+const AlbumPage = lazy(async () => (await import('./pages/album-page.js')).AlbumPage)
 const DuplicatesPage = lazy(async () => (await import('./pages/duplicates-page.js')).DuplicatesPage)
 const TrashPage = lazy(async () => (await import('./pages/trash-page.js')).TrashPage)
 const ClusterPage = lazy(async () => (await import('./pages/cluster-page.js')).ClusterPage)

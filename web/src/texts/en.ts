@@ -229,17 +229,6 @@ export const t = {
   noArchive:
     'Nothing is archived. What you archive is out of the time line, and found here, in albums and by searches.',
 
-  albumsPage: {
-    empty: 'No albums yet.',
-    create: 'New album',
-    title: 'Title',
-    rename: 'Rename',
-    share: 'Share',
-    delete: 'Delete album',
-    deleted: (name: string): string => `Album “${name}” deleted. Its photos are still there.`,
-    confirmDelete: (name: string): string => `Delete the album “${name}”? Its photos stay.`
-  },
-
   uploads: {
     title: 'Uploads',
     drop: 'Drop photos and folders to upload them',
