@@ -19,6 +19,7 @@ import { addKeygen } from './commands/keygen.js'
 import { addKeys } from './commands/keys.js'
 import { addLaidOut } from './commands/laid-out.js'
 import { addLibrary } from './commands/library.js'
+import { addLinks } from './commands/links.js'
 import { addList } from './commands/list.js'
 import { addLogLevel } from './commands/log-level.js'
 import { addLogin } from './commands/login.js'
@@ -218,6 +219,7 @@ function addCommands(
   addLogin(commands)
   addUsers(commands)
   addGroups(commands)
+  addLinks(commands)
   addKeys(commands)
   addSessions(commands)
   addModels(commands, components)

@@ -23,7 +23,7 @@ Look after the cluster
   backup, restore      a copy of this node elsewhere; make a node of one
   member, leave        remove a member that is gone; take this node out
 Have accounts
-  login, logout        log in to a node, and out of it
+  login, logout, link  log in to a node, and out of it; links for guests
   whoami, user, group  as whom one asks; accounts of people; groups of them
 Also: key, archive, rebuild-directory, log-level, session, version, completion.
 `

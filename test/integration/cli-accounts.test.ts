@@ -222,6 +222,31 @@ describe('accounts', () => {
     expect(await done(['albums', 'give', album, 'ben'])).toMatch(/\nben +owner/)
   })
 
+  test('a link is made, of an album or of photos, printed as an address, listed and withdrawn', async () => {
+    await addUser('anna', '--admin')
+    await done(['login', 'anna'], piped(PASSWORD))
+    const { album_id: album } = JSON.parse(await done(['albums', 'make', 'Meer', '--json'])) as { album_id: string }
+    const address = await done(['link', 'create', album, '--label', 'Grandma', '--expires', 'never'])
+    expect(address).toMatch(new RegExp(`^${http.url}/#/s/[\\w-]{32}\n$`))
+    const photo = join(home, 'a.bin')
+    await writeFile(photo, 'a')
+    const { photo_id: id } = JSON.parse(await done(['put', photo, '--json'])) as { photo_id: string }
+    const flags = ['--password', '--no-metadata', '--no-download']
+    const made = await done(['link', 'create', '--photos', id, ...flags, '--json'], piped('sesame open'))
+    const { link } = JSON.parse(made) as { link: { link_id: string } }
+    expect(link).toMatchObject({ album_id: null, has_password: true, metadata: false, download: false })
+    expect(await done(['link', 'ls'])).toMatch(
+      /\n.* photos +password, pictures only *\n.* never +[\w-]{36} +Grandma\n$/
+    )
+    expect(await done(['link', 'ls', '--album', album])).not.toContain('password')
+    expect(await done(['link', 'rm', link.link_id])).toBe(`${link.link_id}\n`)
+    expect((await done(['link', 'ls'])).trim().split('\n')).toHaveLength(2)
+    expect((await run(['link', 'create', album, '--photos', id])).stderr).toContain('ERR_BAD_PARAMETER')
+    expect((await run(['link', 'create', album, '--expires', 'soon'])).code).toBe(2)
+    expect((await run(['link', 'create', album, '--password'], piped(''))).stderr).toContain('password')
+    expect((await run(['link', 'rm', album])).stderr).toContain('ERR_LINK_NOT_FOUND')
+  })
+
   test('a group is made, filled, shown, shared with by name, and deleted', async () => {
     await addUser('anna', '--admin')
     for (const name of ['ben', 'carl']) await addUser(name)
