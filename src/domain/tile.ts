@@ -27,6 +27,9 @@ const TILE_FLAGS = {
   live: 128
 } as const
 
+/** What the picture itself, or the type of its file, tells as well. */
+const BARE_FLAGS = TILE_FLAGS.raw | TILE_FLAGS.video | TILE_FLAGS.thumb
+
 const NO_HASH = new Uint8Array(0)
 const ASPECT_MAX = 0xffff
 const HEAD_BYTES = 3
@@ -38,6 +41,11 @@ export interface Tile {
   readonly flags: number
   /** A picture in a few bytes; empty: there is none. */
   readonly thumbhash: Uint8Array
+}
+
+/** @returns those flags that tell nothing that people or cameras say of a photo */
+export function bareFlags(flags: number): number {
+  return flags & BARE_FLAGS
 }
 
 /** @returns the bytes of a photo's tile; undefined for what is not shown in time lines */

@@ -12,10 +12,11 @@ import { SELECTED_PHOTOS_MAX, STATS_TYPES_MAX } from '../domain/limits.js'
 import { PackedIds } from '../domain/packed-ids.js'
 import { PHOTO_KIND, viewPhoto } from '../domain/photo.js'
 import { ENTRY, type LabelField } from '../domain/terms.js'
+import { bareFlags } from '../domain/tile.js'
 import { blobOf } from '../store/photo-needles.js'
 import type { AlbumCatalog } from './albums/album-catalog.js'
 import { type AlbumNames, namesSeen } from './albums/album-names.js'
-import { filtersOf, trashFilters } from './list-filters.js'
+import { actOfFilters, filtersOf, trashFilters } from './list-filters.js'
 import { NOBODY_KNOWN, type OwnerNames, ownerNamed } from './photo-owners.js'
 import { badField } from './photo-rules.js'
 import type { ListedPhoto, ListFilters, PhotoCopies } from './photo-types.js'
@@ -130,15 +131,17 @@ export class LibraryLists {
    * @throws `ERR_BAD_PARAMETER`, `ERR_INDEX_BUILDING`, the signal's reason
    */
   async timeline(query: ListFilters, signal?: AbortSignal): Promise<Timeline> {
-    const filters = await this.#filtersOf(query)
+    const filters = await this.#timelineFiltersOf(query)
     return filters === undefined ? NO_TIMELINE : this.#components.directory.timeline(filters, signal)
   }
 
   /** @throws as `timeline`; `ERR_NO_SUCH_BUCKET` */
   async timelineBucket(query: ListFilters, key: string, signal?: AbortSignal): Promise<TimelineBucket> {
-    const filters = await this.#filtersOf(query)
+    const filters = await this.#timelineFiltersOf(query)
     if (filters === undefined) throw new SheafError('ERR_NO_SUCH_BUCKET')
-    return this.#components.directory.timelineBucket(filters, key, signal)
+    const bucket = await this.#components.directory.timelineBucket(filters, key, signal)
+    if (await this.#tellsFacts(filters)) return bucket
+    return { ...bucket, tiles: bucket.tiles.map(tile => ({ ...tile, flags: bareFlags(tile.flags) })) }
   }
 
   /**
@@ -167,6 +170,18 @@ export class LibraryLists {
 
   #filtersOf(query: ListFilters): Promise<Filters | undefined> {
     return this.#listFiltersOf({ sort: 'taken', ...query })
+  }
+
+  async #timelineFiltersOf(query: ListFilters): Promise<Filters | undefined> {
+    const filters = await this.#filtersOf(query)
+    return filters && { ...filters, audiences: await this.#viewer.audiences(actOfFilters({ sort: 'taken', ...query })) }
+  }
+
+  /** Whether whoever looks knows the facts of all that these let through. Of photos of which he sees only the picture no flag tells more. */
+  async #tellsFacts({ audiences }: Filters): Promise<boolean> {
+    if (audiences === undefined) return true
+    const facts = await this.#viewer.audiences('facts')
+    return facts === undefined || facts.texts.length === audiences.texts.length
   }
 
   /** Costs what a time line of everything does. @throws `ERR_INDEX_BUILDING`, the signal's reason */

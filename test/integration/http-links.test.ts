@@ -10,6 +10,8 @@ const { http } = httpForEachTest()
 const UNKNOWN = '01890000-0000-7000-8000-000000000000'
 const PASSWORD = 'correct horse'
 const DAY_MS = 86_400_000
+/** Of tiles. */
+const [UNDATED, FAVOURITE] = [4, 32]
 
 interface Link {
   readonly link_id: string
@@ -93,6 +95,21 @@ class Guest {
     const { photos } = await this.json<Listed>('GET', `/photos?${query}`)
     return photos.map(({ name }) => name).sort()
   }
+}
+
+/** @returns what the time line has, with the flags of each */
+async function flagsFor(guest: Guest, query: string): Promise<(readonly [string, number | undefined])[]> {
+  const filters = `album=${album}&${query}`
+  const { buckets } = await guest.json<{ buckets: { key: string }[] }>('GET', `/photos/timeline?${filters}`)
+  const found: (readonly [string, number | undefined])[] = []
+  for (const { key } of buckets) {
+    const bucket = await guest.json<{ photo_ids: string[]; flags: number[] }>(
+      'GET',
+      `/photos/timeline/${key}?${filters}`
+    )
+    found.push(...bucket.photo_ids.map((id, i) => [id, bucket.flags[i]] as const))
+  }
+  return found
 }
 
 let anna: Somebody
@@ -358,6 +375,18 @@ describe('a link that gives less', () => {
     expect(await guest.json('GET', '/tags')).toMatchObject({ tags: [] })
     expect((await guest.json<Listed>('GET', '/photos?tag=secret%20tag')).total).toBe(0)
     expect((await guest.json<Listed>('GET', '/photos?q=sea')).total).toBe(0)
+    expect(await flagsFor(guest, 'sort=taken')).toEqual([])
+    await anna.json('PATCH', `/photo/${ids.shared}/meta`, { favourite: true })
+    expect(await flagsFor(guest, 'sort=added')).toEqual([[ids.shared, 0]])
+    // by another link he may know
+    await guest.opened((await make()).secret)
+    expect(await flagsFor(guest, 'sort=added')).toEqual([[ids.shared, UNDATED + FAVOURITE]])
+    expect(await flagsFor(guest, 'sort=taken')).toEqual([[ids.shared, UNDATED + FAVOURITE]])
+  })
+
+  test('without metadata gives no originals, and no versions', async () => {
+    const { secret } = await make({ metadata: false })
+    const guest = await new Guest().opened(secret)
     expect(codeOf(await guest.send('GET', `/photo/${ids.shared}`))).toBe('403 ERR_FORBIDDEN')
     expect(codeOf(await guest.send('GET', `/photo/${ids.shared}/conflicts`))).toBe('403 ERR_FORBIDDEN')
   })

@@ -1,4 +1,4 @@
-import type { KeyText } from './texts/en.js'
+import type { KeyText } from './texts/en-keys.js'
 
 /** Where a key means something. */
 export type Scope = 'everywhere' | 'gallery' | 'photo' | 'duplicates'

@@ -19,18 +19,26 @@ const ClusterPage = lazy(async () => (await import('./pages/cluster-page.js')).C
 const AccountPage = lazy(async () => (await import('./pages/account-page.js')).AccountPage)
 const AccountsPage = lazy(async () => (await import('./pages/accounts-page.js')).AccountsPage)
 const LoginPage = lazy(async () => (await import('./pages/login-page.js')).LoginPage)
+const LinkPage = lazy(async () => (await import('./pages/link-page.js')).LinkPage)
+const LinkedPhotos = lazy(async () => (await import('./pages/link-page.js')).LinkedPhotos)
 const KeyList = lazy(async () => (await import('./parts/key-list.js')).KeyList)
 
 /** The whole page; what somebody who was logged in has before him stays below the form that asks who it is. */
 export function Page(): JSX.Element {
-  const access = useApp().session.access.value
+  const { session, secret, base } = useApp()
+  const access = session.access.value
   const hasBeenIn = useRef(false)
   if (access === 'in') hasBeenIn.current = true
   return (
     <>
       {hasBeenIn.current && <Inside />}
       {access === 'asking' && <Waiting />}
-      {access === 'out' && <LoginPage />}
+      {access !== 'asking' &&
+        (secret.value !== undefined || (access === 'out' && base.value.page === 'link') ? (
+          <LinkPage key={secret.value} secret={secret.value} />
+        ) : (
+          access === 'out' && <LoginPage />
+        ))}
     </>
   )
 }
@@ -66,10 +74,13 @@ const NEEDS: Readonly<Partial<Record<Route['page'], string>>> = {
 }
 
 function BasePage({ route }: { readonly route: Route }): JSX.Element {
-  const can = useApp().session.can.value
+  const { can, isGuest } = useApp().session
+  if (route.page === 'link' && route.id !== '') return <LinkedPhotos id={route.id} />
+  // all that links have opened
+  if (isGuest.value) return <LinkedPhotos id="" />
   const need = NEEDS[route.page]
   // empty: not known yet
-  if (need !== undefined && can.size > 0 && !can.has(need)) return <p class="empty">{t.mayNot}</p>
+  if (need !== undefined && can.value.size > 0 && !can.value.has(need)) return <p class="empty">{t.mayNot}</p>
   switch (route.page) {
     case 'search':
       return <SearchPage q={route.q} />
@@ -105,6 +116,7 @@ function BasePage({ route }: { readonly route: Route }): JSX.Element {
       return <AccountsPage />
     case 'photos':
     case 'photo':
+    case 'link':
       return <PhotosPage filters={{}} />
   }
 }

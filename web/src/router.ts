@@ -18,6 +18,8 @@ export type Route =
   | { readonly page: 'archive' }
   | { readonly page: 'trash' }
   | { readonly page: 'cluster' }
+  /** What a link is of, by the id that lists it; empty: none that is open. Its secret is no part of it. */
+  | { readonly page: 'link'; readonly id: string }
   /** One's own. */
   | { readonly page: 'account' }
   | { readonly page: 'accounts' }
@@ -35,6 +37,8 @@ export function parseRoute(hash: string): Route {
     case 'album':
     case 'similar':
       return UUID.test(argument) ? { page, id: argument } : { page: 'photos' }
+    case 's':
+      return { page: 'link', id: UUID.test(argument) ? argument : '' }
     case 'tag':
     case 'label':
     case 'time':
@@ -65,6 +69,8 @@ export function formatRoute(route: Route): string {
     case 'album':
     case 'similar':
       return `#/${route.page}/${route.id}`
+    case 'link':
+      return `#/s/${route.id}`
     case 'tag':
     case 'label':
     case 'time':
@@ -82,6 +88,11 @@ export function formatRoute(route: Route): string {
     case 'accounts':
       return `#/${route.page}`
   }
+}
+
+/** @param hash - with the `#` @returns the secret of a link that it is the address of */
+export function secretIn(hash: string): string | undefined {
+  return /^#\/s\/([\w-]{32})$/.exec(hash)?.[1]
 }
 
 function decoded(text: string): string {

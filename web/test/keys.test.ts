@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { KEYS, type KeyAction, KeyReader, keyOf, type Press, type Scope } from '../src/keys.js'
-import { t } from '../src/texts/en.js'
+import { KEY_TEXTS } from '../src/texts/en-keys.js'
 
 const PLAIN = { ctrlKey: false, metaKey: false, altKey: false, shiftKey: false }
 
@@ -32,7 +32,7 @@ test.each(KEYS.flatMap(({ scope, keys, action }) => keys.map(key => ({ scope, ke
   '$key in $scope is $action',
   ({ scope, key, action }) => {
     expect(read(key, SCOPES[scope])).toBe(action)
-    expect(t.keys.texts[action]).not.toBe('')
+    expect(KEY_TEXTS[action]).not.toBe('')
   }
 )
 
@@ -41,7 +41,7 @@ test('no key means two things in one place, and every text is of a key', () => {
     const keys = KEYS.filter(it => it.scope === scope).flatMap(it => it.keys)
     expect(new Set<string>(keys).size).toBe(keys.length)
   }
-  expect(new Set<string>(KEYS.map(({ action }) => action))).toEqual(new Set(Object.keys(t.keys.texts)))
+  expect(new Set<string>(KEYS.map(({ action }) => action))).toEqual(new Set(Object.keys(KEY_TEXTS)))
 })
 
 describe('what belongs to the browser is left to it', () => {

@@ -100,7 +100,7 @@ test('the page asks for photos when it knows that it may: logged in, or where no
   expect(subject.access.value).toBe('asking')
   await subject.load()
   expect(subject.access.value).toBe('in')
-  answer = { ...(answer as SessionAnswer), accounts: true, nodes: [] }
+  answer = { ...(answer as SessionAnswer), accounts: true, can: [], nodes: [] }
   await subject.reload()
   expect([subject.access.value, subject.others.value.length]).toEqual(['out', 1])
   answer = { ...answer, user: anna }
@@ -127,4 +127,14 @@ test('somebody else is never let in to what the page holds', async () => {
   subject.end()
   subject.take({ ...answer, user: { ...anna, user_id: 'u2', name: 'bert' } })
   expect([subject.access.value, subject.user.value?.name, others]).toEqual(['out', 'anna', 1])
+})
+
+test('whoever has come by a link is in without an account, until nothing is open any more', async () => {
+  answer = { ...(answer as SessionAnswer), accounts: true, can: ['read', 'download'] }
+  const subject = session()
+  await subject.load()
+  expect([subject.access.value, subject.isGuest.value]).toEqual(['in', true])
+  answer = { ...answer, can: [] }
+  await subject.reload()
+  expect([subject.access.value, subject.isGuest.value]).toEqual(['out', false])
 })

@@ -70,7 +70,7 @@ export interface Gate {
 }
 
 /** Everybody's, also through a shut gate. */
-const FOR_ALL: ReadonlySet<string> = new Set(['/session', '/v1/signup'])
+const FOR_ALL: ReadonlySet<string> = new Set(['/session', '/v1/signup', '/v1/links/open'])
 const SHUTTING: ReadonlySet<string> = new Set(['ERR_UNAUTHENTICATED', 'ERR_SESSION_ENDED', 'ERR_ACCOUNT_DISABLED'])
 const NO_GATE: Gate = { isShut: () => false, shut: () => {} }
 

@@ -11,11 +11,13 @@ import { t } from '../texts/en.js'
 import { deviceName, words } from '../texts/en-account.js'
 import { ApiKeys } from './api-keys.js'
 import { Groups } from './groups.js'
+import { Links } from './links.js'
 import './account-page.css'
 
 /** One's own account: what it says of a person, the password, where he is logged in, and keys for programs. */
 export function AccountPage(): JSX.Element {
-  const user = useApp().session.user.value
+  const { session, toasts } = useApp()
+  const user = session.user.value
   return (
     <ScrollPage>
       <h1>{words.account}</h1>
@@ -25,6 +27,7 @@ export function AccountPage(): JSX.Element {
           <Password user={user} />
           <Devices />
           <Groups />
+          {session.can.value.has('share') && <Links onSay={text => toasts.say(text)} />}
           <ApiKeys />
         </div>
       )}

@@ -28,6 +28,7 @@ import {
 } from '../state/shares.js'
 import { t } from '../texts/en.js'
 import { nameOf, refusal, words } from '../texts/en-shares.js'
+import { Links } from './links.js'
 import './account-page.css'
 
 /** As many as a node lists at once. */
@@ -123,6 +124,12 @@ export function ShareAlbum({ id, name, sharing, error, onChange, onClose }: Shar
             // where there are others, they are to be seen first
             isFirst={sharing.shares.length === 0}
             onGive={(who, role, end) => change(() => put(who, role, end), words.given(calledBy(who, own)))}
+          />
+          <Links
+            album={id}
+            onSay={text => {
+              said.value = text
+            }}
           />
         </>
       )}

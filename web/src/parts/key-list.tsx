@@ -1,6 +1,7 @@
 import type { JSX } from 'preact'
 import { KEYS, type Scope } from '../keys.js'
 import { t } from '../texts/en.js'
+import { KEY_TEXTS, SCOPE_TEXTS } from '../texts/en-keys.js'
 import { Dialog } from './dialog.js'
 import './key-list.css'
 
@@ -21,11 +22,11 @@ const NAMES: Readonly<Record<string, string>> = {
 /** All keys that mean something, out of the table by which they do. */
 export function KeyList({ onClose }: { readonly onClose: () => void }): JSX.Element {
   return (
-    <Dialog title={t.keys.title} onClose={onClose}>
+    <Dialog title={t.keysTitle} onClose={onClose}>
       <div class="key-list">
         {SCOPES.map(scope => (
-          <section key={scope} aria-label={t.keys[scope]}>
-            <h3>{t.keys[scope]}</h3>
+          <section key={scope} aria-label={SCOPE_TEXTS[scope]}>
+            <h3>{SCOPE_TEXTS[scope]}</h3>
             <dl>
               {KEYS.filter(it => it.scope === scope).map(({ keys: [key], action }) => (
                 <div key={action}>
@@ -34,7 +35,7 @@ export function KeyList({ onClose }: { readonly onClose: () => void }): JSX.Elem
                       <kbd key={part}>{part}</kbd>
                     ))}
                   </dt>
-                  <dd>{t.keys.texts[action]}</dd>
+                  <dd>{KEY_TEXTS[action]}</dd>
                 </div>
               ))}
             </dl>

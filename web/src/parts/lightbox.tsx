@@ -9,7 +9,7 @@ import { t } from '../texts/en.js'
 import { wordsFor } from '../texts/problems.js'
 import { Icon, type IconName } from './icons.js'
 import { type KeyActions, useKeys } from './keys.js'
-import { LostBar, useMayEdit, useWrites } from './lost-bar.js'
+import { LostBar, useMayDownload, useMayEdit, useWrites } from './lost-bar.js'
 import { PhotoInfo } from './photo-info.js'
 import { Problem } from './problem.js'
 import { nameOf, Stage } from './stage.js'
@@ -36,6 +36,7 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
   const isPlaying = useSignal(false)
   const isSlideShow = useSignal(false)
   const mayEdit = useMayEdit()
+  const mayDownload = useMayDownload()
 
   const read = async (signal?: AbortSignal): Promise<void> => {
     if (isDeleting.current) return
@@ -136,6 +137,7 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
     await read()
   }
   const download = (): void => {
+    if (!mayDownload) return
     const link = document.createElement('a')
     link.href = originalUrl(id)
     link.download = meta.peek()?.body.name ?? ''
@@ -227,7 +229,7 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
               onClick={() => void like()}
             />
           )}
-          <ToolButton icon="download" label={t.photo.download} onClick={download} />
+          {mayDownload && <ToolButton icon="download" label={t.photo.download} onClick={download} />}
           <ToolButton icon="info" label={t.photo.info} isOn={hasInfo.value} onClick={toggleInfo} />
           {mayEdit && <ToolButton icon="trash" label={t.photo.delete} {...writes} onClick={() => void remove()} />}
         </div>

@@ -35,6 +35,11 @@ export function useMayEdit(): boolean {
   return useApp().session.can.value.has('edit')
 }
 
+/** Whether who is here gets originals. */
+export function useMayDownload(): boolean {
+  return useApp().session.can.value.has('download')
+}
+
 /** For buttons and fields that change something: they rest while nothing can be changed, and say why. */
 export function useWrites(): { readonly disabled: boolean; readonly title: string | undefined } {
   const { live } = useApp()

@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals'
 import type { ComponentChildren, JSX } from 'preact'
 import type { ApiError, Meta } from '../api/client.js'
+import { useApp } from '../state/app.js'
 import type { PhotoChange } from '../state/edits.js'
 import { dateText, placeText, typedDate, typedPlace } from '../state/typed-facts.js'
 import { t } from '../texts/en.js'
@@ -17,6 +18,8 @@ export interface PhotoFactsProps {
 /** When, where and with what a photo was taken, and what is kept of it. Name, date and place can be changed. */
 export function PhotoFacts({ meta, onEdit }: PhotoFactsProps): JSX.Element {
   const { taken_at, taken_at_source, created_at, place, camera, width, height, size, name, source, copies } = meta
+  // to those who have come by a link nothing is said of what it does not tell
+  const isGuest = useApp().session.isGuest.value
   const edit = async (change: PhotoChange): Promise<string | undefined> => {
     const error = await onEdit(change)
     return error && wordsFor(error.code, error.detail)
@@ -30,30 +33,38 @@ export function PhotoFacts({ meta, onEdit }: PhotoFactsProps): JSX.Element {
   }
   return (
     <dl class="facts">
-      <dt>{t.photo.taken}</dt>
-      <EditableFact label={t.photo.editDate} hint={t.photo.dateHint} text={dateText(taken_at)} onText={editDate}>
-        {taken_at === null ? t.photo.dateUnknown : t.taken(taken_at)}
-        {taken_at_source === 'file' && <span class="quiet">{t.photo.dateOfFile}</span>}
-      </EditableFact>
-      <dt>{t.photo.place}</dt>
-      <EditableFact
-        label={t.photo.editPlace}
-        hint={t.photo.placeHint}
-        text={placeText(place)}
-        onText={text => {
-          const typed = typedPlace(text)
-          return typed === undefined ? t.photo.placeHint : edit({ place: typed })
-        }}
-      >
-        {place === null ? (
-          t.photo.placeUnknown
-        ) : (
-          <>
-            {[place.name, place.region, place.country].filter(it => it !== null).join(', ')}
-            <span class="quiet">{placeText(place)}</span>
-          </>
-        )}
-      </EditableFact>
+      {!(isGuest && taken_at === null) && (
+        <>
+          <dt>{t.photo.taken}</dt>
+          <EditableFact label={t.photo.editDate} hint={t.photo.dateHint} text={dateText(taken_at)} onText={editDate}>
+            {taken_at === null ? t.photo.dateUnknown : t.taken(taken_at)}
+            {taken_at_source === 'file' && <span class="quiet">{t.photo.dateOfFile}</span>}
+          </EditableFact>
+        </>
+      )}
+      {!(isGuest && place === null) && (
+        <>
+          <dt>{t.photo.place}</dt>
+          <EditableFact
+            label={t.photo.editPlace}
+            hint={t.photo.placeHint}
+            text={placeText(place)}
+            onText={text => {
+              const typed = typedPlace(text)
+              return typed === undefined ? t.photo.placeHint : edit({ place: typed })
+            }}
+          >
+            {place === null ? (
+              t.photo.placeUnknown
+            ) : (
+              <>
+                {[place.name, place.region, place.country].filter(it => it !== null).join(', ')}
+                <span class="quiet">{placeText(place)}</span>
+              </>
+            )}
+          </EditableFact>
+        </>
+      )}
       {camera !== null && (
         <>
           <dt>{t.photo.camera}</dt>
@@ -77,8 +88,12 @@ export function PhotoFacts({ meta, onEdit }: PhotoFactsProps): JSX.Element {
       </EditableFact>
       <dt>{t.photo.added}</dt>
       <dd>{t.moment(created_at)}</dd>
-      <dt>{t.photo.copies}</dt>
-      <dd>{copies === 0 ? t.photo.copiesNone : t.photo.copiesOn(copies)}</dd>
+      {!isGuest && (
+        <>
+          <dt>{t.photo.copies}</dt>
+          <dd>{copies === 0 ? t.photo.copiesNone : t.photo.copiesOn(copies)}</dd>
+        </>
+      )}
     </dl>
   )
 }

@@ -31,6 +31,7 @@ export interface PhotoInfoProps {
 export function PhotoInfo({ meta, onChange, onClose, onRate }: PhotoInfoProps): JSX.Element {
   const app = useApp()
   const mayEdit = useMayEdit()
+  const isGuest = app.session.isGuest.value
   const { body, etag } = meta
   const { photo_id: id } = body
   const note = useSignal('')
@@ -102,49 +103,53 @@ export function PhotoInfo({ meta, onChange, onClose, onRate }: PhotoInfoProps): 
       )}
       {mayEdit ? <PhotoCaption meta={meta} onChange={onChange} onProblem={say} /> : <p>{body.caption}</p>}
       {(mayEdit || body.rating !== null) && <Stars rating={body.rating ?? 0} onRate={onRate} />}
-      <Labels
-        title={t.tags}
-        add={t.photo.addTag}
-        known={tags.value.value?.tags.map(({ name }) => name) ?? []}
-        onAdd={name => edit({ tags: { add: [name] } })}
-      >
-        {body.tags.map(tag => (
-          <Chip
-            key={tag}
-            href={formatRoute({ page: 'tag', name: tag })}
-            remove={t.photo.removeTag(tag)}
-            onRemove={() => void edit({ tags: { remove: [tag] } })}
+      {!isGuest && (
+        <>
+          <Labels
+            title={t.tags}
+            add={t.photo.addTag}
+            known={tags.value.value?.tags.map(({ name }) => name) ?? []}
+            onAdd={name => edit({ tags: { add: [name] } })}
           >
-            {tag}
-          </Chip>
-        ))}
-      </Labels>
-      <Labels
-        title={t.albums}
-        add={t.photo.addAlbum}
-        known={known.filter(it => it.album_id !== null).map(({ name }) => name)}
-        onAdd={addToAlbum}
-      >
-        {mine.map(album => (
-          <Chip
-            key={album.id}
-            href={formatRoute({ page: 'album', id: album.id })}
-            remove={t.photo.removeAlbum(album.name)}
-            onRemove={() => void guarded(() => inAlbum(album.id, 'remove'))}
+            {body.tags.map(tag => (
+              <Chip
+                key={tag}
+                href={formatRoute({ page: 'tag', name: tag })}
+                remove={t.photo.removeTag(tag)}
+                onRemove={() => void edit({ tags: { remove: [tag] } })}
+              >
+                {tag}
+              </Chip>
+            ))}
+          </Labels>
+          <Labels
+            title={t.albums}
+            add={t.photo.addAlbum}
+            known={known.filter(it => it.album_id !== null).map(({ name }) => name)}
+            onAdd={addToAlbum}
           >
-            {album.name}
-          </Chip>
-        ))}
-        {labels.map(name => (
-          <Chip
-            key={name}
-            remove={t.photo.removeAlbum(name)}
-            onRemove={() => void edit({ albums: { remove: [name] } })}
-          >
-            {name}
-          </Chip>
-        ))}
-      </Labels>
+            {mine.map(album => (
+              <Chip
+                key={album.id}
+                href={formatRoute({ page: 'album', id: album.id })}
+                remove={t.photo.removeAlbum(album.name)}
+                onRemove={() => void guarded(() => inAlbum(album.id, 'remove'))}
+              >
+                {album.name}
+              </Chip>
+            ))}
+            {labels.map(name => (
+              <Chip
+                key={name}
+                remove={t.photo.removeAlbum(name)}
+                onRemove={() => void edit({ albums: { remove: [name] } })}
+              >
+                {name}
+              </Chip>
+            ))}
+          </Labels>
+        </>
+      )}
       <PhotoFacts
         meta={body}
         onEdit={async to => {
@@ -157,8 +162,12 @@ export function PhotoInfo({ meta, onChange, onClose, onRate }: PhotoInfoProps): 
           }
         }}
       />
-      <Versions id={id} etag={etag} onRestore={() => onChange()} />
-      <Similar id={id} />
+      {!isGuest && (
+        <>
+          <Versions id={id} etag={etag} onRestore={() => onChange()} />
+          <Similar id={id} />
+        </>
+      )}
     </aside>
   )
 }

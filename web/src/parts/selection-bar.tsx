@@ -24,6 +24,7 @@ import { useMayEdit, useWrites } from './lost-bar.js'
 import './selection-bar.css'
 
 const AskTag = lazy(async () => (await import('./label-dialogs.js')).AskTag)
+const LinkPhotos = lazy(async () => (await import('../pages/link-photos.js')).LinkPhotos)
 const AskAlbum = lazy(async () => (await import('./label-dialogs.js')).AskAlbum)
 
 export interface SelectionBarProps {
@@ -57,7 +58,7 @@ interface Work {
 /** What can be done with the chosen photos; there only while some are. */
 export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Element | null {
   const app = useApp()
-  const asks = useSignal<'tag' | 'album' | undefined>(undefined)
+  const asks = useSignal<'tag' | 'album' | 'link' | undefined>(undefined)
   const isBusy = useSignal(false)
   const work = useSignal<Work | undefined>(undefined)
   const selection = app.selection.value
@@ -153,7 +154,7 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
       app.toasts.say(wordsFor(error.code, error.detail))
     })
   }
-  const ask = (what: 'tag' | 'album'): void => {
+  const ask = (what: 'tag' | 'album' | 'link'): void => {
     if (count > 0 && mayEdit) asks.value = what
   }
   const keys: Pick<KeyActions<'gallery'>, SelectionKey> = {
@@ -164,6 +165,7 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
   useKeys('gallery', keys)
   if (selection.size === 0 || count === 0) return null
   const { short: words } = t.selection
+  const can = app.session.can.value
   const busy = { isBusy: isBusy.value }
   return (
     <div class="selection-bar" role="toolbar" aria-label={t.selection.chosen(count)}>
@@ -227,7 +229,12 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
           {...busy}
           onClick={() => mark('archived', t.selection.archived)}
         />
-        <BarButton isReading icon="download" label={t.selection.download} {...busy} onClick={() => void download()} />
+        {can.has('share') && (
+          <BarButton icon="link" label={t.selection.link} word={words.link} {...busy} onClick={() => ask('link')} />
+        )}
+        {can.has('download') && (
+          <BarButton isReading icon="download" label={t.selection.download} {...busy} onClick={() => void download()} />
+        )}
         <BarButton icon="trash" label={t.selection.delete} {...busy} onClick={remove} />
       </div>
       {asks.value === 'tag' && (
@@ -240,6 +247,15 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
             void act({ all: { tags: { add: [tag] } }, named: ids => tagPhotos(app.api, ids, tag) }, n =>
               t.selection.tagged(n, tag)
             )
+          }}
+        />
+      )}
+      {asks.value === 'link' && (
+        <LinkPhotos
+          count={count}
+          ids={() => chosenIds(timeline, app.selection.peek())}
+          onClose={() => {
+            asks.value = undefined
           }}
         />
       )}

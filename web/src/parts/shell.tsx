@@ -31,6 +31,10 @@ const UserMenu = lazy(
   async () => (await import('./user-menu.js')).UserMenu,
   () => null
 )
+const GuestMenu = lazy(
+  async () => (await import('./guest-menu.js')).GuestMenu,
+  () => null
+)
 const BELOW_ALBUMS: ReadonlySet<Route['page']> = new Set(['album', 'label', 'favourites', 'archive'])
 
 /** What is around every page: the way to the others, the search, uploads, and notes. */
@@ -40,6 +44,7 @@ export function Shell({ children }: { readonly children: ComponentChildren }): J
   const files = useRef<HTMLInputElement>(null)
   const base = app.base.value
   const can = app.session.can.value
+  const isGuest = app.session.isGuest.value
   const keys: KeyActions<'everywhere'> = {
     help: () => {
       app.dialog.value = 'keys'
@@ -59,7 +64,7 @@ export function Shell({ children }: { readonly children: ComponentChildren }): J
   const hasUploads = useComputed(() => app.uploads.items.value.length > 0)
   const q = base.page === 'search' || base.page === 'found' ? base.q : ''
   return (
-    <div class="shell">
+    <div class={isGuest ? 'shell is-guest' : 'shell'}>
       <button type="button" class="skip" onClick={() => document.querySelector<HTMLElement>('#content')?.focus()}>
         {t.skip}
       </button>
@@ -67,54 +72,60 @@ export function Shell({ children }: { readonly children: ComponentChildren }): J
         <a class="brand" href={formatRoute({ page: 'photos' })}>
           {t.name}
         </a>
-        <search class="search-place">
-          <form
-            class="search"
-            onSubmit={event => {
-              event.preventDefault()
-              const text = search.current?.value.trim() ?? ''
-              if (text !== '') app.go({ page: 'search', q: text })
-              search.current?.blur()
-            }}
-          >
-            <Icon name="search" />
-            <input
-              ref={search}
-              type="search"
-              name="q"
-              key={q}
-              defaultValue={q}
-              aria-label={t.search}
-              placeholder={t.search}
-              maxLength={200}
-            />
-          </form>
-        </search>
+        {isGuest ? (
+          <GuestMenu />
+        ) : (
+          <search class="search-place">
+            <form
+              class="search"
+              onSubmit={event => {
+                event.preventDefault()
+                const text = search.current?.value.trim() ?? ''
+                if (text !== '') app.go({ page: 'search', q: text })
+                search.current?.blur()
+              }}
+            >
+              <Icon name="search" />
+              <input
+                ref={search}
+                type="search"
+                name="q"
+                key={q}
+                defaultValue={q}
+                aria-label={t.search}
+                placeholder={t.search}
+                maxLength={200}
+              />
+            </form>
+          </search>
+        )}
         {can.has('upload') && <UploadButton files={files} />}
         {(app.session.user.value !== undefined || can.has('accounts')) && <UserMenu />}
       </header>
-      <nav class="pages" aria-label={t.navigation}>
-        {PAGES.filter(({ needs }) => needs === undefined || can.has(needs)).map(({ route, icon, title }) => (
-          <a
-            key={route.page}
-            href={formatRoute(route)}
-            aria-current={isPart(base, route) ? 'page' : undefined}
-            class={isPart(base, route) ? 'is-here' : undefined}
+      {!isGuest && (
+        <nav class="pages" aria-label={t.navigation}>
+          {PAGES.filter(({ needs }) => needs === undefined || can.has(needs)).map(({ route, icon, title }) => (
+            <a
+              key={route.page}
+              href={formatRoute(route)}
+              aria-current={isPart(base, route) ? 'page' : undefined}
+              class={isPart(base, route) ? 'is-here' : undefined}
+            >
+              <Icon name={icon} />
+              <span>{title}</span>
+            </a>
+          ))}
+          <button
+            type="button"
+            class="icon-button wide-only keys-button"
+            aria-label={t.keysTitle}
+            title={t.keysTitle}
+            onClick={() => keys.help()}
           >
-            <Icon name={icon} />
-            <span>{title}</span>
-          </a>
-        ))}
-        <button
-          type="button"
-          class="icon-button wide-only keys-button"
-          aria-label={t.keys.title}
-          title={t.keys.title}
-          onClick={() => keys.help()}
-        >
-          ?
-        </button>
-      </nav>
+            ?
+          </button>
+        </nav>
+      )}
       <main id="content" class="content" tabIndex={-1}>
         {app.route.value.page !== 'photo' && <LostBar />}
         {children}

@@ -8,6 +8,7 @@ import { t } from '../texts/en.js'
 import { wordsFor } from '../texts/problems.js'
 import { Icon } from './icons.js'
 import { useLoaded } from './loaded.js'
+import { useMayDownload } from './lost-bar.js'
 import { Blur } from './tile.js'
 
 /** What browsers show themselves; of other files the node's picture is shown at most. */
@@ -37,7 +38,8 @@ export function Stage({ id, meta, isZoomed, isPlaying, onPlay, onZoom, onSwipe }
   const isBroken = useSignal(false)
   const isVideo = meta?.content_type.startsWith('video/') === true
   const hasSmall = meta === undefined || meta.sizes.small === 'ready'
-  const canShow = meta !== undefined && SHOWN_TYPES.has(meta.content_type)
+  const mayDownload = useMayDownload()
+  const canShow = mayDownload && meta !== undefined && SHOWN_TYPES.has(meta.content_type)
   const large =
     meta === undefined
       ? undefined
@@ -57,7 +59,7 @@ export function Stage({ id, meta, isZoomed, isPlaying, onPlay, onZoom, onSwipe }
         (current.scrollHeight - current.clientHeight) / 2
       )
   }, [isZoomed])
-  if (meta !== undefined && isVideo && !isBroken.value)
+  if (meta !== undefined && isVideo && mayDownload && !isBroken.value)
     return (
       <div class="lightbox-frame">
         <video
@@ -118,7 +120,7 @@ export function Stage({ id, meta, isZoomed, isPlaying, onPlay, onZoom, onSwipe }
         )}
         {meta !== undefined && isPlaying && <Motion meta={meta} onEnd={onPlay} />}
       </div>
-      {hasMotion(meta) && !isZoomed && (
+      {hasMotion(meta) && mayDownload && !isZoomed && (
         <button type="button" class="motion-button" aria-pressed={isPlaying} onClick={onPlay}>
           <Icon name="play" filled />
           {t.photo.playMotion}

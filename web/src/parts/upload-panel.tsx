@@ -3,6 +3,7 @@ import type { JSX } from 'preact'
 import { ApiError } from '../api/client.js'
 import { useApp } from '../state/app.js'
 import { t } from '../texts/en.js'
+import { words } from '../texts/en-uploads.js'
 import { wordsFor } from '../texts/problems.js'
 import type { UploadError, UploadItem } from '../upload/queue.js'
 import { Icon } from './icons.js'
@@ -42,23 +43,19 @@ export function UploadPanel(): JSX.Element | null {
   const shown = [...items].sort((a, b) => ORDER[a.state] - ORDER[b.state]).slice(0, ROWS_MAX)
   const canRetry = items.some(it => it.state === 'failed' && it.error?.isPassing === true)
   return (
-    <section class="uploads" aria-label={t.uploads.title}>
+    <section class="uploads" aria-label={words.title}>
       <header class="uploads-head">
         <div class="uploads-title">
-          <h2>{t.uploads.title}</h2>
+          <h2>{words.title}</h2>
           <p>
-            {isBusy
-              ? isPaused
-                ? t.uploads.paused
-                : t.uploads.progress(totals.finished, totals.files)
-              : t.uploads.summary(totals)}
+            {isBusy ? (isPaused ? words.paused : words.progress(totals.finished, totals.files)) : words.summary(totals)}
           </p>
         </div>
         {isBusy && (
           <button
             type="button"
             class="icon-button"
-            aria-label={isPaused ? t.uploads.resume : t.uploads.pause}
+            aria-label={isPaused ? words.resume : words.pause}
             onClick={() => (isPaused ? uploads.resume() : uploads.pause())}
           >
             <Icon name={isPaused ? 'play' : 'pause'} />
@@ -67,7 +64,7 @@ export function UploadPanel(): JSX.Element | null {
         <button
           type="button"
           class={isFolded.value ? 'icon-button is-turned' : 'icon-button'}
-          aria-label={isFolded.value ? t.uploads.show : t.uploads.hide}
+          aria-label={isFolded.value ? words.show : words.hide}
           aria-expanded={!isFolded.value}
           onClick={() => {
             isFolded.value = !isFolded.value
@@ -76,29 +73,27 @@ export function UploadPanel(): JSX.Element | null {
           <Icon name="down" />
         </button>
         {!isBusy && (
-          <button type="button" class="icon-button" aria-label={t.uploads.clear} onClick={() => uploads.clear()}>
+          <button type="button" class="icon-button" aria-label={words.clear} onClick={() => uploads.clear()}>
             <Icon name="close" />
           </button>
         )}
       </header>
       {isBusy && (
         <div class="uploads-progress">
-          <progress max={Math.max(1, bytes)} value={sentBytes} aria-label={t.uploads.progressLabel} />
+          <progress max={Math.max(1, bytes)} value={sentBytes} aria-label={words.progressLabel} />
           <p class="figures">
             <span>{`${t.size(sentBytes)} / ${t.size(bytes)}`}</span>
             {bytesPerS !== undefined && bytesPerS > 0 && (
-              <span>
-                {[t.uploads.speed(bytesPerS), ...(leftS === undefined ? [] : [t.uploads.left(leftS)])].join(', ')}
-              </span>
+              <span>{[words.speed(bytesPerS), ...(leftS === undefined ? [] : [words.left(leftS)])].join(', ')}</span>
             )}
           </p>
         </div>
       )}
       {totals.trashed > 0 && (
         <div class="note uploads-trashed" role="alert">
-          <p>{t.uploads.inTrash(totals.trashed)}</p>
+          <p>{words.inTrash(totals.trashed)}</p>
           <button type="button" class="button" {...writes} onClick={restore}>
-            {t.uploads.restore}
+            {words.restore}
           </button>
         </div>
       )}
@@ -111,7 +106,7 @@ export function UploadPanel(): JSX.Element | null {
           </ul>
           {canRetry && (
             <button type="button" class="button" onClick={() => uploads.retry()}>
-              {t.uploads.retry}
+              {words.retry}
             </button>
           )}
         </>
@@ -128,7 +123,7 @@ function UploadRow({ item }: { readonly item: UploadItem }): JSX.Element {
         {file.name}
       </span>
       <span class="upload-state">
-        {state === 'sending' ? `${Math.floor((Math.min(sent, file.size) / file.size) * 100)} %` : t.uploads[state]}
+        {state === 'sending' ? `${Math.floor((Math.min(sent, file.size) / file.size) * 100)} %` : words[state]}
       </span>
       {error !== undefined && <span class="upload-error">{errorText(error)}</span>}
     </li>
@@ -141,7 +136,7 @@ function errorText({ code, detail }: UploadError): string {
     case 'empty':
     case 'noMedia':
     case 'unreadable':
-      return t.uploads[code]
+      return words[code]
     default:
       return wordsFor(code, detail)
   }

@@ -9,8 +9,9 @@ export async function logIn(
   session.take(await api.post('/session', { name, password }))
 }
 
-/** @throws {@link ApiError} */
+/** The links that were open are so no more: whoever comes next is somebody else. @throws {@link ApiError} */
 export async function logOut(app: Pick<App, 'api' | 'startAnew'>): Promise<void> {
+  await app.api.delete('/v1/links/open')
   await app.api.delete('/session')
   app.startAnew()
 }
@@ -31,5 +32,10 @@ export async function signUp(
 
 /** Whether a password can be read on its way: by plain HTTP, from another machine. */
 export function isOverheard({ protocol, hostname }: Pick<Location, 'protocol' | 'hostname'>): boolean {
-  return protocol === 'http:' && !/^(localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname)
+  return protocol === 'http:' && !isOnlyHere(hostname)
+}
+
+/** Whether an address with it is good on this machine only. */
+export function isOnlyHere(hostname: string): boolean {
+  return /^(localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname)
 }

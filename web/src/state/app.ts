@@ -3,7 +3,7 @@ import { createContext } from 'preact'
 import { useContext } from 'preact/hooks'
 import { Api, type SessionAnswer } from '../api/client.js'
 import { browserTimers, type Timers } from '../browser/timers.js'
-import { formatRoute, parseRoute, type Route } from '../router.js'
+import { formatRoute, parseRoute, type Route, secretIn } from '../router.js'
 import { Uploads } from '../upload/uploads.js'
 import { Live } from './live.js'
 import { forgetOperatorToken, operatorHeaders } from './operator.js'
@@ -32,6 +32,8 @@ export class App {
   readonly route: Signal<Route>
   /** What lies below the photo that is shown, if one is. */
   readonly base: ReadonlySignal<Route>
+  /** Of a link that is to be opened. */
+  readonly secret: Signal<string | undefined> = signal(undefined)
   /** Of the page below. */
   readonly selection: Signal<Selection> = signal(NOTHING)
   /** The photos of the page below, in their order. */
@@ -74,7 +76,7 @@ export class App {
       isLost: this.live.isLost,
       onSessionEnd: () => this.session.end()
     })
-    this.route = signal(parseRoute(location.hash))
+    this.route = signal(this.#read())
     let below: Route = { page: 'photos' }
     this.base = computed(() => {
       const route = this.route.value
@@ -83,14 +85,14 @@ export class App {
     })
     this.live.onChange(() => {
       void this.session.load()
-      for (const timeline of this.#timelines.values()) void timeline.load()
+      this.readAnew()
     })
   }
 
   start(): void {
     this.#show(this.route.peek())
     window.addEventListener('hashchange', () => {
-      const route = parseRoute(location.hash)
+      const route = this.#read()
       if (route.page !== 'photo' && formatRoute(route) !== formatRoute(this.base.peek())) this.selection.value = NOTHING
       this.#show(route)
     })
@@ -108,6 +110,22 @@ export class App {
       this.#follow()
     })
     void this.session.load()
+  }
+
+  /** The secret of a link leaves the address, and so the history, before anything else is done. */
+  #read(): Route {
+    const { hash } = location
+    const secret = secretIn(hash)
+    if (secret !== undefined) {
+      this.secret.value = secret
+      history.replaceState(null, '', formatRoute({ page: 'link', id: '' }))
+    }
+    return parseRoute(hash)
+  }
+
+  /** Other photos may be among those that are shown. */
+  readAnew(): void {
+    for (const timeline of this.#timelines.values()) void timeline.load()
   }
 
   /** Somebody else is here: nothing that was typed before may be sent. */

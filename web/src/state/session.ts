@@ -45,6 +45,8 @@ export class Session {
   readonly access: Signal<Access> = signal('asking')
   /** Who is logged in; undefined: nobody, or nobody has to. */
   readonly user: Signal<User | undefined> = signal(undefined)
+  /** Whether nobody is logged in, and links are open in this browser. */
+  readonly isGuest: Signal<boolean> = signal(false)
   /** Whether anybody may make an account for himself here. */
   readonly maySignUp: Signal<boolean> = signal(false)
   readonly #components: SessionComponents
@@ -89,7 +91,9 @@ export class Session {
     batch(() => {
       this.can.value = new Set(can)
       if (!isSame(this.user.peek(), user ?? undefined)) this.user.value = user ?? undefined
-      this.access.value = accounts && user === null ? 'out' : 'in'
+      const isNobody = accounts && user === null
+      this.isGuest.value = isNobody && can.length > 0
+      this.access.value = isNobody && can.length === 0 ? 'out' : 'in'
       this.name.value = node.name
       this.maySignUp.value = signup === 'open'
       // whom nobody knows is not told where the others are: what was known stays

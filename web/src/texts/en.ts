@@ -14,61 +14,6 @@ const DAY_TIME = dateFormat({ day: 'numeric', month: 'long', year: 'numeric', ho
 const LOCAL_TIME = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: 'medium', timeStyle: 'short' })
 const RELATIVE = new Intl.RelativeTimeFormat(LANGUAGE, { numeric: 'auto' })
 
-const KEY_TEXTS = {
-  help: 'Show this list',
-  search: 'Search',
-  goPhotos: 'Go to photos',
-  goAlbums: 'Go to albums',
-  goDuplicates: 'Go to the duplicates',
-  goTrash: 'Go to the trash',
-  goCluster: 'Go to the cluster',
-  upload: 'Upload photos',
-  close: 'Close, then clear the selection',
-  right: 'Next photo',
-  left: 'Photo before',
-  up: 'Row above',
-  down: 'Row below',
-  first: 'First photo',
-  last: 'Last photo',
-  select: 'Select',
-  selectTo: 'Select all from the last one',
-  selectAll: 'Select all',
-  monthBefore: 'Month above',
-  monthAfter: 'Month below',
-  delete: 'Delete the selected photos',
-  album: 'Add the selected photos to an album',
-  tag: 'Tag the selected photos',
-  next: 'Next photo',
-  previous: 'Photo before',
-  info: 'Show or hide the details',
-  selectPhoto: 'Select',
-  rate0: 'No rating',
-  rate1: 'One star',
-  rate2: 'Two stars',
-  rate3: 'Three stars',
-  rate4: 'Four stars',
-  rate5: 'Five stars',
-  zoom: 'Zoom',
-  fullScreen: 'Full screen',
-  similar: 'Similar photos',
-  download: 'Download',
-  favourite: 'Mark as a favourite, or not',
-  playMotion: 'Play the moment of a live photo',
-  slideshow: 'Begin or stop the slide show',
-  deletePhoto: 'Delete, and go to the next one',
-  undo: 'Undo the delete',
-  copyAfter: 'Next photo of the group',
-  copyBefore: 'Photo before',
-  groupAfter: 'Next group',
-  groupBefore: 'Group before',
-  keepThis: 'Keep this one',
-  keepAll: 'Keep all: none is a duplicate',
-  merge: 'Keep one, and delete the others',
-  noDuplicate: 'This one is no duplicate of the others',
-  undoLast: 'Undo what was done last'
-} as const
-export type KeyText = keyof typeof KEY_TEXTS
-
 export function count(n: number, one: string, other: string): string {
   return `${NUMBER.format(n)} ${PLURAL.select(n) === 'one' ? one : other}`
 }
@@ -131,6 +76,7 @@ export const t = {
     removeFromAlbum: 'Remove from album',
     cover: 'Use as cover',
     isCover: 'It is the cover of the album now',
+    link: 'Make a link',
     download: 'Download',
     tooManyToDownload: (max: number): string => `At most ${photos(max)} can be downloaded at once.`,
     favourite: 'Favourite',
@@ -146,7 +92,7 @@ export const t = {
     progress: (done: number, n: number): string => `${NUMBER.format(done)} of ${photos(n)}`,
     stop: 'Stop',
     /** Below the drawings of buttons, where their whole names have no room. */
-    short: { album: 'Album', tag: 'Tag', cover: 'Cover', remove: 'Remove' }
+    short: { album: 'Album', tag: 'Tag', cover: 'Cover', remove: 'Remove', link: 'Link' }
   },
 
   photo: {
@@ -230,48 +176,10 @@ export const t = {
     'Nothing is archived. What you archive is out of the time line, and found here, in albums and by searches.',
 
   uploads: {
-    title: 'Uploads',
     drop: 'Drop photos and folders to upload them',
     unread: (first: string, more: number): string =>
       `${more === 0 ? first : `${first} and ${NUMBER.format(more)} more`} cannot be read, so not all is uploaded`,
-    waiting: 'waiting',
-    hashing: 'reading',
-    checking: 'waiting',
-    sending: 'sending',
-    done: 'uploaded',
-    there: 'is there already',
-    trashed: 'is in the trash',
-    restored: 'restored',
-    restore: 'Restore',
-    inTrash: (n: number): string =>
-      n === 1
-        ? '1 is in the trash, so it was not uploaded.'
-        : `${NUMBER.format(n)} are in the trash, so they were not uploaded.`,
-    failed: 'failed',
-    paused: 'Paused',
-    pause: 'Pause',
-    resume: 'Go on',
-    retry: 'Try the failed ones again',
-    clear: 'Close the list',
-    hide: 'Fold the list',
-    show: 'Unfold the list',
-    progress: (done: number, total: number): string => `${NUMBER.format(done)} of ${files(total)}`,
-    speed: (bytesPerS: number): string => `${size(bytesPerS)}/s`,
-    left: (seconds: number): string => `${duration(seconds)} left`,
-    summary: (n: Readonly<Record<'done' | 'there' | 'trashed' | 'restored' | 'failed', number>>): string =>
-      [
-        `${NUMBER.format(n.done)} uploaded`,
-        ...(n.there > 0 ? [`${NUMBER.format(n.there)} there already`] : []),
-        ...(n.restored > 0 ? [`${NUMBER.format(n.restored)} restored`] : []),
-        ...(n.trashed > 0 ? [`${NUMBER.format(n.trashed)} in the trash`] : []),
-        ...(n.failed > 0 ? [`${NUMBER.format(n.failed)} refused`] : [])
-      ].join(', '),
-    leave: 'Photos are still being uploaded.',
-    empty: 'the file is empty',
-    junk: 'programs leave such files in folders',
-    noMedia: 'neither a photo nor a film',
-    unreadable: 'the browser cannot read the file; it may have been moved or changed',
-    progressLabel: 'Progress of the uploads'
+    leave: 'Photos are still being uploaded.'
   },
 
   lost: {
@@ -281,14 +189,7 @@ export const t = {
     noChanges: 'Sheaf does not answer, so nothing can be changed now.'
   },
 
-  keys: {
-    title: 'Keys',
-    everywhere: 'Everywhere',
-    gallery: 'Among photos',
-    photo: 'In a photo',
-    duplicates: 'Among duplicates',
-    texts: KEY_TEXTS
-  },
+  keysTitle: 'Keys',
 
   /** @param text - as in `taken_at`: what a clock on the wall showed, perhaps only year or month */
   taken: (text: string): string => {

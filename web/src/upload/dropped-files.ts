@@ -3,6 +3,8 @@ import type { UploadFile } from './queue.js'
 /** A file that the browser has handed over. */
 export interface PickedFile extends UploadFile {
   readonly blob: File
+  /** Album that it is put into; undefined: none. */
+  readonly album?: string
 }
 
 const FILES_MAX = 100_000

@@ -45,9 +45,10 @@ function sentOf(request: XMLHttpRequest): Sent {
   return { error: { code, detail, isPassing }, status, retryAfterS }
 }
 
-function statementsOf({ name, folder, modifiedMs }: PickedFile): URLSearchParams {
+function statementsOf({ name, folder, modifiedMs, album }: PickedFile): URLSearchParams {
   const query = new URLSearchParams({ filename: name, file_time: String(modifiedMs) })
   if (folder !== '' && new TextEncoder().encode(folder).length <= SOURCE_BYTES_MAX) query.set('source', folder)
+  if (album !== undefined) query.set('album', album)
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone
   if (/^[A-Z][A-Za-z_]*\/[A-Za-z0-9_+/-]+$/.test(zone)) query.set('zone', zone)
   return query

@@ -31,6 +31,8 @@ export class Uploads {
   readonly isBusy: Signal<boolean> = signal(false)
   /** Files of photos that were uploaded by this page, so that they can be shown at once. By id. */
   readonly previews = new Map<string, File>()
+  /** Album that what is added is put into. */
+  into: string | undefined
   readonly #queue: UploadQueue<PickedFile>
   readonly #timers: Timers
   readonly #hasher = new Hasher()
@@ -68,7 +70,8 @@ export class Uploads {
   }
 
   add(files: readonly PickedFile[]): void {
-    if (files.length > 0) this.#queue.add(files)
+    const { into } = this
+    if (files.length > 0) this.#queue.add(into === undefined ? files : files.map(file => ({ ...file, album: into })))
   }
 
   pause(): void {
