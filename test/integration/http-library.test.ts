@@ -180,6 +180,8 @@ describe('tags and albums', () => {
           from: '2024-07-01T10:00:00.000',
           to: '2024-08-01T10:00:00.000',
           created_at: null,
+          parent: null,
+          inherits: false,
           conflicts: 0
         }
       ],

@@ -256,7 +256,8 @@ test('every operation that names a photo or an album says of a hidden one what i
     'patch /v1/albums/{id}': { title: 'x' },
     'post /v1/albums/{id}/photos': { add: [ids.his] },
     'put /v1/albums/{id}/shares/{principal}': { role: 'viewer' },
-    'put /v1/albums/{id}/owner': { user: 'ben' }
+    'put /v1/albums/{id}/owner': { user: 'ben' },
+    'put /v1/albums/{id}/parent': { parent: null }
   }
   const asked: string[] = []
   for (const [path, operations] of Object.entries(paths)) {
